@@ -47,7 +47,7 @@ fn faults(bench: &DriveStateBench, verb: DriveCommand, (code, told): Must) -> Ve
     let is = (code_is, told_is.collect::<Vec<_>>());
     let mut wrong = Vec::new();
     if is != (code, told.to_vec()) {
-        let notes = bench.monitor.heard.notes.lock().unwrap();
+        let notes = bench.monitor.words();
         wrong.push(format!("{is:?} and not {code} {told:?}: {notes:?}"));
     }
     if image_on(&bench.path("blank")).is_some() != told.contains(&B) {

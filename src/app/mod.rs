@@ -44,7 +44,7 @@ fn look_at_needless_passphrase(app: &App, then: IfNeedless) -> Result<(), RunErr
     let Ok(catalog) = app.around.catalog(&app.common) else { return Ok(()) };
     let set = || Needless::set_of(&catalog, app.common.set.as_ref());
     let Some(set) = named.and_then(|_| set()) else { return Ok(()) };
-    let needless = Needless { named, note: &|words| app.monitor.note(words) };
+    let needless = Needless { named, note: &|notice| app.monitor.note(notice.into()) };
     match then {
         IfNeedless::Refuse => needless.refuse(&set)?,
         IfNeedless::Mention => needless.mention(&set),

@@ -1,7 +1,6 @@
 //! What every verb works with: what was typed, the person, the screen, the wish to stop.
 
 use std::cell::{OnceCell, RefCell};
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +14,7 @@ use crate::format::SizeLimits;
 use crate::port::event::Activity;
 use crate::port::files::PrivateDir;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
+use crate::port::notice::KeyNotice;
 use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
@@ -89,15 +89,16 @@ impl App {
     ) -> Result<T, RunError> {
         let keys = &self.common.keys;
         let source = PassphraseSource::choose(keys, &self.around);
-        let said = RefCell::new(BTreeSet::new());
-        let note = |words: &str| {
+        let said = RefCell::new(Vec::new());
+        let note = |notice: KeyNotice| {
             // Each thing once, however often the keys are looked at.
-            if said.borrow_mut().insert(words.to_owned()) {
-                self.monitor.note(words);
+            if !said.borrow().contains(&notice) {
+                said.borrow_mut().push(notice.clone());
+                self.monitor.note(notice.into());
             }
         };
         let ask = |request| {
-            source.warning().into_iter().for_each(|words| note(&words));
+            source.warning().into_iter().for_each(&note);
             source.read(&self.person, request, keys.odd_passphrase, &self.stop).map_err(|error| {
                 let words = error.to_string();
                 KeyError::NotRead(Box::new(error), words).into()

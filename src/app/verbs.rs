@@ -65,7 +65,7 @@ pub fn signer(app: &App, signing: &Signing) -> Result<Option<Signer>, RunError> 
                 Some(path) => PassphraseSource::File(path.clone()),
                 None => PassphraseSource::Ask,
             };
-            source.warning().into_iter().for_each(|words| app.monitor.note(&words));
+            source.warning().into_iter().for_each(|notice| app.monitor.note(notice.into()));
             let of = PassphraseOf::SigningKey { file: path.clone() };
             let try_once = |request| {
                 let password = source.read(&app.person, request, true, &app.stop)?;

@@ -5,6 +5,7 @@ use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicte
 use crate::model::Sectors;
 use crate::port::event::Activity;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
+use crate::port::notice::BurnNotice;
 use crate::port::stop::Stop;
 
 /// A disc that was written and not read back: it counts for nothing yet.
@@ -74,10 +75,17 @@ fn begin(what: Activity, job: &BurnJob, monitor: &Monitor) -> RunningTask {
     monitor.begin(NewTask::new(what).disc(disc).total(total))
 }
 
-/// Another disc may be in progress beside this one: words name theirs.
+/// Another disc may be in progress beside this one: facts name theirs.
 fn tell(monitor: &Monitor, job: &BurnJob, news: News) {
-    match news {
-        News::Written(bytes) => monitor.done(bytes.0),
-        News::Note(words) => monitor.note(&format!("disc {}: {words}", job.label.number)),
-    }
+    let disc = job.label.number;
+    let notice = match news {
+        News::Written(bytes) => {
+            return monitor.done(bytes.0);
+        }
+        News::BurnContinues => BurnNotice::BurnContinues { disc },
+        News::ImageContinues => BurnNotice::ImageContinues { disc },
+        News::Aborted => BurnNotice::BurnAborted { disc },
+        News::Closing => BurnNotice::ClosingDisc { disc },
+    };
+    monitor.note(notice.into());
 }

@@ -6,20 +6,10 @@ use super::discs::{check_closed, mark_failed, mark_verified, state};
 use super::error::{Fault, Refused};
 use super::value::word;
 use super::{Catalog, CopyNo, DiscState, Result, SetId, carrier, gone};
-use crate::model::{Carrier, DiscNo, Strain};
+use crate::model::{Carrier, DiscNo, Finding, Strain};
 use crate::port::clock::Moment;
 use rusqlite::{Connection, Row, params};
 use std::time::Duration;
-
-/// What was seen when a copy was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum Finding {
-    Ok,
-    /// Bytes differ or sectors cannot be read.
-    Damaged,
-    /// Nothing can be read.
-    Unreadable,
-}
 
 /// Why a copy is no more.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -57,11 +57,10 @@ mod history_tests;
 #[cfg(test)]
 mod testing;
 
+pub(crate) use crate::model::Finding;
 pub use adopt::{AdoptedDisc, FoundMember, NumberConflict};
 pub use archives::{ArchiveRecord, FileEnd, PartsId, Stored, StoredMember};
-pub use copies::{
-    Copy, CopyState, Fate, Finding, ReadOrdinal, ReadOutcome, Readings, Verification,
-};
+pub use copies::{Copy, CopyState, Fate, ReadOrdinal, ReadOutcome, Readings, Verification};
 pub use database::Catalog;
 pub use discs::{
     ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, NewDisc, OpenDiscInfo,

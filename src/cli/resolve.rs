@@ -9,6 +9,7 @@ use super::args::{Common, KeyArgs};
 use crate::flow::base::keys::SettingOrigin;
 use crate::model::SetName;
 use crate::model::path::shown;
+use crate::port::notice::KeyNotice;
 use crate::port::operator::Operator;
 use crate::port::passphrase::{Oddity, PassphraseOrigin, PassphraseRequest, Secret};
 use crate::port::question::{Answer, Question};
@@ -182,12 +183,9 @@ impl PassphraseSource {
     }
 
     /// A passphrase that others can read is theirs, too.
-    pub fn warning(&self) -> Option<String> {
-        let PassphraseSource::File(path) = self else { return None };
-        let path_shown = || shown(path.as_os_str().as_bytes());
-        is_readable_by_others(path).then(|| {
-            format!("others can read the passphrase file {}: `chmod go-r` it", path_shown())
-        })
+    pub fn warning(&self) -> Option<KeyNotice> {
+        let PassphraseSource::File(file) = self else { return None };
+        is_readable_by_others(file).then(|| KeyNotice::PassphraseFileOpen { file: file.clone() })
     }
 
     /// How often it is worth to ask for a known one.

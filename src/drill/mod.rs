@@ -28,6 +28,7 @@ use crate::model::ArchiveNo;
 use crate::model::disc::{Compression, archive_path};
 use crate::port::command::Program;
 use crate::port::files::{digest, open_own_to_read};
+use crate::port::notice::Untested;
 use crate::port::passphrase::Secret;
 use crate::port::stop::Stop;
 
@@ -46,7 +47,7 @@ pub struct Drilled {
     pub bytes: u64,
     pub faults: Vec<DrillFault>,
     /// What could not be tried, and why; no fault of the disc.
-    pub skipped: Vec<String>,
+    pub skipped: Vec<Untested>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -117,8 +118,7 @@ impl SampleDrill<'_> {
         let failure = stream(&program, self.on.stop, &mut |piece| choice.take(piece))?;
         self.judge_index(path, failure, &choice);
         if is_cut {
-            let words = "only its beginning was expanded, and the sample is from there";
-            self.seen.skipped.push(format!("{path}: {words}"));
+            self.seen.skipped.push(Untested::EndOfIndex { path: path.clone() });
         }
         choice.finish(self.on.depth, is_cut)
     }
@@ -197,8 +197,7 @@ impl SampleDrill<'_> {
             SampleKey::Files(find) => match find(file) {
                 Ok(Some(key)) => Some(Tools::with_session_key(&key)),
                 Ok(None) => {
-                    let words = "its session key was known only to the run that made it";
-                    self.seen.skipped.push(format!("{path}: {words}"));
+                    self.seen.skipped.push(Untested::SessionKey { path: path.to_owned() });
                     None
                 }
                 Err(error) => {

@@ -305,7 +305,7 @@ impl Drive for FakeDrive {
         Carrier::Disc(BurnedMedium { kind, maker, burner, reader: None })
     }
 
-    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
+    fn settle(&mut self, _: &dyn Fn(BurnNotice), _: &Stop) -> Result<(), DriveError> {
         Ok(())
     }
 

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use crate::model::{Bytes, Carrier, DiscIdentity, Sectors};
 use crate::port::clock::Deadline;
+use crate::port::notice::BurnNotice;
 use crate::port::stop::Stop;
 
 mod absence;
@@ -84,11 +85,17 @@ pub struct Blank {
 
 /// What a drive tells while it burns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum News<'a> {
+pub enum News {
     /// So far.
     Written(Bytes),
-    /// A sentence for people.
-    Note(&'a str),
+    /// A person wants to stop, and the burn continues: half of one would ruin the disc.
+    BurnContinues,
+    /// The same with an image on a shelf.
+    ImageContinues,
+    /// A person insisted, and the disc in the drive is lost.
+    Aborted,
+    /// The disc is being closed, which can take many minutes.
+    Closing,
 }
 
 /// The discs that were found, and what looked like one and is not readable.
@@ -147,7 +154,7 @@ pub trait Drive: Send {
     fn medium(&mut self) -> Carrier;
 
     /// Waits for the burn of a former run that still goes on here, and says so.
-    fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError>;
+    fn settle(&mut self, say: &dyn Fn(BurnNotice), stop: &Stop) -> Result<(), DriveError>;
 
     /// Where people change media; `None` where nobody inserts anything.
     fn slot(&mut self) -> Option<&mut dyn Slot>;

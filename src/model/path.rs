@@ -140,6 +140,11 @@ pub fn shown(bytes: &[u8]) -> String {
     text
 }
 
+/// A path for people, the same way.
+pub fn shown_path(path: &Path) -> String {
+    shown(path.as_os_str().as_bytes())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::notice::Notice;
 use crate::model::{DiscNo, SetName};
 
 /// Names a task; unique in the process.
@@ -128,7 +129,7 @@ impl fmt::Display for Trouble {
 }
 
 /// Something happened.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Event {
     Begun(Task),
@@ -143,7 +144,7 @@ pub enum Event {
         number: DiscNo,
         reached: Reached,
     },
-    Note(String),
+    Note(Notice),
     Trouble(Trouble),
 }
 

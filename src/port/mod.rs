@@ -15,6 +15,7 @@ pub mod lasting;
 pub mod locale;
 pub mod monitor;
 pub mod mounts;
+pub mod notice;
 pub mod operator;
 pub mod passphrase;
 pub mod process;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::event::{Activity, Event, Listener, Progress, Reached, RunState, Task, TaskId, Trouble};
+use super::notice::Notice;
 use crate::model::{DiscNo, SetName};
 
 /// Where the engine reports to: the stream of events, and the task to which what is reported there
@@ -118,9 +119,9 @@ impl Monitor {
         self.stream.pass_on(Event::Disc { set, number, reached });
     }
 
-    /// A sentence that a person wants to read even when all goes well.
-    pub fn note(&self, text: &str) {
-        self.stream.pass_on(Event::Note(text.to_owned()));
+    /// A fact that a person wants to read even when all goes well.
+    pub fn note(&self, notice: Notice) {
+        self.stream.pass_on(Event::Note(notice));
     }
 
     /// A non-fatal failure. The engine counts it itself: it reaches the exit code without the

@@ -7,6 +7,7 @@ use std::sync::Mutex;
 use super::event::{Event, Listener, Trouble};
 #[cfg(test)]
 use super::monitor::Monitor;
+use super::notice::Notice;
 
 /// A monitor, and what was said to it.
 #[cfg(test)]
@@ -18,7 +19,7 @@ pub struct Recorder {
 /// What a recorder has heard.
 #[derive(Debug, Default)]
 pub struct Heard {
-    pub notes: Mutex<Vec<String>>,
+    pub notes: Mutex<Vec<Notice>>,
     pub troubles: Mutex<Vec<Trouble>>,
 }
 
@@ -43,9 +44,9 @@ impl std::ops::Deref for Recorder {
 impl Listener for Heard {
     fn hear(&self, event: &Event) {
         match event {
-            Event::Note(text) => {
+            Event::Note(notice) => {
                 if let Ok(mut notes) = self.notes.lock() {
-                    notes.push(text.clone());
+                    notes.push(notice.clone());
                 }
             }
             Event::Trouble(trouble) => {

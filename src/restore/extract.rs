@@ -29,6 +29,7 @@ use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscIdentity, DiscNo};
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::{Monitor, NewTask};
+use crate::port::notice::ListingNotice;
 use crate::port::stop::{Stop, Stopped};
 
 /// Rows of frames up to this length are read whole and handed to another thread; longer ones, of
@@ -287,7 +288,10 @@ impl<'a> Restorer<'a> {
             why = trouble.map(|error| in_words(&error));
             broken = why.clone().filter(|_| is_broken);
             match &why {
-                Some(why) => self.shared.monitor.note(&format!("{}: {why}", disc.title())),
+                Some(why) => {
+                    let (medium, why) = (disc.title(), why.clone());
+                    self.shared.monitor.note(ListingNotice::IndexDamaged { medium, why }.into());
+                }
                 None => break,
             }
         }

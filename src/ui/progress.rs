@@ -5,11 +5,13 @@
 use super::lock::locked;
 use super::pace::RateWindow;
 use super::screen::Screen;
+use super::words;
 use crate::model::Bytes;
 use crate::port::clock::Moment;
 use crate::port::event::{
     Activity, Event, Listener, Progress, RunState, Task, TaskId, Trouble, Unit,
 };
+use crate::port::notice::Notice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -161,10 +163,11 @@ impl Reporter {
         }
     }
 
-    fn note(&self, text: &str) {
+    fn note(&self, notice: &Notice) {
         if self.show != Show::Nothing {
-            self.screen.say(text);
-            self.event(json!({"event": "note", "text": text}));
+            let text = words::notice(notice);
+            self.screen.say(&text);
+            self.event(json!({"event": "note", "text": text, "notice": notice}));
         }
     }
 
@@ -198,7 +201,7 @@ impl Listener for Reporter {
             Event::Disc { number, reached, .. } => {
                 self.event(json!({"event": "disc", "disc": number, "state": reached}));
             }
-            Event::Note(text) => self.note(text),
+            Event::Note(notice) => self.note(notice),
             Event::Trouble(trouble) => self.trouble(trouble),
         }
     }
@@ -312,6 +315,7 @@ mod tests {
     use crate::model::DiscNo;
     use crate::port::event::Reached;
     use crate::port::monitor::{Monitor, NewTask};
+    use crate::port::notice::BurnNotice;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     /// A reporter that listens, whose clock stands until it is moved.
@@ -407,7 +411,7 @@ mod tests {
         let (monitor, _, people, results) = reporter(Show::Nothing, true);
         let task = monitor.begin(packing());
         task.progress(done(1));
-        monitor.note("all is well");
+        monitor.note(BurnNotice::ClosingDisc { disc: DiscNo(3) }.into());
         monitor.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
         drop(task);
         assert_eq!(people.text(), "a\\nb: cannot be read\n");
@@ -420,9 +424,12 @@ mod tests {
     #[test]
     fn notes_reach_people_and_programs() {
         let (monitor, _, people, results) = reporter(Show::Lines, true);
-        monitor.note("disc 3 is full");
-        assert_eq!(people.text(), "disc 3 is full\n");
-        assert_eq!(results.text(), "{\"event\":\"note\",\"text\":\"disc 3 is full\"}\n");
+        monitor.note(BurnNotice::BurnAborted { disc: DiscNo(3) }.into());
+        let text = "disc 3: the burn was aborted; the disc in the drive is lost";
+        assert_eq!(people.text(), format!("{text}\n"));
+        let event: Value = serde_json::from_str(&results.text()).unwrap();
+        let notice = json!({"kind": "burn-aborted", "disc": 3});
+        assert_eq!(event, json!({"event": "note", "text": text, "notice": notice}));
     }
 
     #[test]

@@ -9,6 +9,7 @@ use crate::codec::openpgp::Opener;
 use crate::drive::{DiscFile, DiscReader};
 use crate::model::{Digest, DiscUuid, Sectors, Strain};
 use crate::port::monitor::Monitor;
+use crate::port::notice::OpenedFiles;
 use crate::port::stop::Stop;
 
 mod error;
@@ -20,9 +21,9 @@ mod seals;
 
 pub use error::Unfinished;
 pub use outcome::damaged;
-pub use outlook::{Outlook, outlook};
+pub use outlook::outlook;
 use reading::{DiscReading, Passed};
-pub use seals::{SealCounts, is_sealed};
+pub use seals::is_sealed;
 
 /// A file as it must be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -61,7 +62,7 @@ pub struct Examined {
     pub verdict: Verdict,
     pub strain: Strain,
     /// Of its encrypted files.
-    pub seals: SealCounts,
+    pub seals: OpenedFiles,
 }
 
 impl Proof {
@@ -100,8 +101,8 @@ pub fn examine(
     faults.extend(reader.flaw().map(|what| fault("the disc", what)));
     let DiscReading { done, pace, unreadable, .. } = reading;
     let strain = pace.strain(unreadable);
-    if let Some(words) = pace.words() {
-        monitor.note(&format!("{}: {words}", reader.title()));
+    if let Some(notice) = pace.notice(reader.title()) {
+        monitor.note(notice.into());
     }
     if faults.is_empty() && !expected.is_empty() {
         let proof = Proof { disc, files: expected.len(), bytes: done, strain };
@@ -118,11 +119,11 @@ pub fn examine(
 fn faults_of(
     reading: &mut DiscReading,
     expected: &[ExpectedFile],
-) -> Result<(Vec<FileFault>, SealCounts), Unfinished> {
+) -> Result<(Vec<FileFault>, OpenedFiles), Unfinished> {
     let mut wanted: BTreeMap<&str, &ExpectedFile> =
         expected.iter().map(|file| (file.path.as_str(), file)).collect();
     let (mut faults, mut hurt) = (Vec::new(), Vec::new());
-    let mut seals = SealCounts::default();
+    let mut opened = OpenedFiles::default();
     for file in reading.reader.files() {
         let Some(expected) = wanted.remove(file.path.as_str()) else {
             faults.push(fault(&file.path, "does not belong on this disc".to_owned()));
@@ -138,7 +139,7 @@ fn faults_of(
                 faults.push(fault(&file.path, String::new()));
             }
             Ok(Passed { sha256, seal }) => {
-                let broken = seal.and_then(|seal| seals.take(seal));
+                let broken = seal.and_then(|seal| seals::count(seal, &mut opened));
                 let what = disagreement(expected, file, sha256).or(broken);
                 faults.extend(what.map(|what| fault(&file.path, what)));
             }
@@ -149,7 +150,7 @@ fn faults_of(
         faults[number].what = damage.words(file);
     }
     faults.extend(wanted.keys().map(|path| fault(path, "is missing".to_owned())));
-    Ok((faults, seals))
+    Ok((faults, opened))
 }
 
 fn fault(path: &str, what: String) -> FileFault {

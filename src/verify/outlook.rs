@@ -2,51 +2,12 @@
 
 use crate::drive::{BestEffortReader, DiscReader};
 use crate::model::size::SECTOR;
+use crate::port::notice::Outlook;
 use crate::port::stop::{Heeding, Stop, Stopped};
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::{covers, is_recovery_data};
 
 use super::FileFault;
-
-/// How a damaged disc stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outlook {
-    /// Nothing is lost but checksums and recovery data.
-    Unhurt,
-    /// So many of the blocks are lost, and there are recovery blocks for so many.
-    Blocks { lost: u64, of: u64, recovery: u64 },
-    /// What describes the recovery data is lost itself.
-    Unknown,
-}
-
-impl Outlook {
-    pub fn is_repairable(&self) -> bool {
-        match self {
-            Outlook::Unhurt => true,
-            Outlook::Blocks { lost, recovery, .. } => lost <= recovery,
-            Outlook::Unknown => false,
-        }
-    }
-
-    pub fn words(&self) -> String {
-        match self {
-            Outlook::Unhurt => "only checksums and recovery data are damaged, no files".to_owned(),
-            Outlook::Unknown => {
-                "NOT repairable: its recovery data is also damaged beyond use".to_owned()
-            }
-            Outlook::Blocks { lost, of, recovery } => {
-                let verdict = if self.is_repairable() {
-                    "repairable from its recovery data"
-                } else {
-                    "NOT repairable from its recovery data"
-                };
-                format!(
-                    "{verdict}: {lost} of {of} blocks are lost; up to {recovery} can be recovered"
-                )
-            }
-        }
-    }
-}
 
 /// Looks at the damaged files again, and at the recovery data. `None` if the disc has none.
 pub fn outlook(

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::drive::DiscFile;
 use crate::model::{Sectors, Strain};
+use crate::port::notice::VerifyNotice;
 
 /// A megabyte takes a quarter of a second at 1x; a drive that tries again takes seconds.
 const SLOW: Duration = Duration::from_secs(3);
@@ -36,17 +37,11 @@ impl SlowPlaces {
     }
 
     /// For a person, if there is anything to say.
-    pub fn words(&self) -> Option<String> {
-        let (path, sector, took) = self.worst.as_ref()?;
-        let place = match sector {
-            Some(sector) => format!("{path}, near sector {}", sector.0),
-            None => path.clone(),
-        };
-        let places = if self.places == 1 { "1 place was" } else { "several places were" };
-        Some(format!(
-            "{places} slow to read, the slowest for {} seconds ({place}); all of it was read",
-            took.as_secs()
-        ))
+    pub fn notice(&self, medium: String) -> Option<VerifyNotice> {
+        let (file, sector, took) = self.worst.clone()?;
+        let (sector, seconds) = (sector.map(|sector| sector.0), took.as_secs());
+        let places = self.places;
+        Some(VerifyNotice::SlowPlaces { medium, places, file, sector, seconds })
     }
 }
 
@@ -60,13 +55,20 @@ mod tests {
         let file = DiscFile::without_place("archives/1.tar", Bytes(9));
         let mut pace = SlowPlaces::default();
         pace.add(&file, 0, Duration::from_millis(2900));
-        assert_eq!(pace.words(), None);
+        let notice = |pace: &SlowPlaces| pace.notice("/dev/sr0".to_owned());
+        let slow = |places, seconds| VerifyNotice::SlowPlaces {
+            medium: "/dev/sr0".to_owned(),
+            places,
+            file: "archives/1.tar".to_owned(),
+            sector: None,
+            seconds,
+        };
+        assert_eq!(notice(&pace), None);
         pace.add(&file, 0, Duration::from_secs(4));
-        assert!(pace.words().unwrap().starts_with("1 place was slow"));
+        assert_eq!(notice(&pace), Some(slow(1, 4)));
         pace.add(&file, 0, Duration::from_secs(31));
         pace.add(&file, 0, Duration::from_secs(5));
-        let words = pace.words().unwrap();
-        assert!(words.contains("31 seconds (archives/1.tar)"), "{words}");
+        assert_eq!(notice(&pace), Some(slow(3, 31)));
         let strain = pace.strain(2);
         assert_eq!((strain.slow, strain.slowest.as_secs(), strain.unreadable), (3, 31, 2));
     }

@@ -6,13 +6,7 @@ use std::io::{self, Read};
 use crossbeam_channel::{Receiver, Sender};
 
 use crate::codec::openpgp::{IntegrityError, OpenError, Opener};
-
-/// How many encrypted files of a disc were opened, and how many by no key that is at hand.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct SealCounts {
-    pub opened: u64,
-    pub locked: u64,
-}
+use crate::port::notice::OpenedFiles;
 
 /// What became of one.
 #[derive(Debug)]
@@ -27,19 +21,17 @@ pub fn is_sealed(path: &str) -> bool {
     path.ends_with(".gpg")
 }
 
-impl SealCounts {
-    /// Counts a file; what is wrong with it.
-    pub(super) fn take(&mut self, seal: Seal) -> Option<String> {
-        match seal {
-            Seal::Whole => self.opened += 1,
-            Seal::Locked => self.locked += 1,
-            Seal::Broken(what) => {
-                self.opened += 1;
-                return Some(what);
-            }
+/// Counts a file; what is wrong with it.
+pub(super) fn count(seal: Seal, among: &mut OpenedFiles) -> Option<String> {
+    match seal {
+        Seal::Whole => among.opened += 1,
+        Seal::Locked => among.locked += 1,
+        Seal::Broken(what) => {
+            among.opened += 1;
+            return Some(what);
         }
-        None
     }
+    None
 }
 
 pub(super) fn check(opener: &Opener, mut passing: Passing) -> Seal {

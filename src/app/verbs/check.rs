@@ -11,7 +11,7 @@ use crate::ui::exit::Exit;
 use crate::ui::json::care::{CheckSummary, CheckedCopyObject, DueCopyObject, ReadingObject};
 use crate::ui::json::event::Summary;
 use crate::ui::media::DueLine;
-use crate::ui::table;
+use crate::ui::{table, words};
 
 use super::{open_source, trust};
 
@@ -57,7 +57,7 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
 fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
     for copy in &report.checked {
         if !app.common.quiet || copy.checked.finding() != Finding::Ok || copy.ages() {
-            app.screen.say(&words(copy));
+            app.screen.say(&line(copy));
         }
     }
     for due in &report.missing {
@@ -78,14 +78,14 @@ fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
     app.summary(Summary::Check(summary(report)))
 }
 
-fn words(copy: &CheckedCopy) -> String {
+fn line(copy: &CheckedCopy) -> String {
     let checked = &copy.checked;
     format!(
         "disc {} of {}, copy {}: {}{}",
         checked.number,
         checked.set,
         copy.copy.0,
-        checked.finding_words(),
+        words::verdict(&checked.verdict()),
         trend_words(copy)
     )
 }

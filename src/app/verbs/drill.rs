@@ -2,13 +2,13 @@
 
 use crate::app::{App, RunError};
 use crate::cli::args::DrillArgs;
-use crate::flow::base::against::Against;
 use crate::flow::drill::{DrillRequest, DrilledDisc, RestoreScript, drill};
-use crate::model::{Bytes, plural};
+use crate::model::{Against, Bytes, plural};
 use crate::ui::exit::Exit;
 use crate::ui::json::care::{DrillSummary, DrilledDiscObject};
 use crate::ui::json::event::Summary;
 use crate::ui::json::words::ScriptWord;
+use crate::ui::words;
 
 use super::{open_source, trust};
 
@@ -35,13 +35,13 @@ pub fn run(app: &App, args: DrillArgs) -> Result<Exit, RunError> {
 fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
     for disc in drilled {
         if !app.common.quiet || !disc.seen.faults.is_empty() {
-            app.screen.say(&words(disc));
+            app.screen.say(&line(disc));
         }
     }
     app.summary(Summary::Drill(DrillSummary { discs: drilled.iter().map(object).collect() }))
 }
 
-fn words(disc: &DrilledDisc) -> String {
+fn line(disc: &DrilledDisc) -> String {
     let (seen, size) = (&disc.seen, Bytes(disc.seen.bytes));
     let what = match seen.faults.len() {
         0 => {
@@ -83,7 +83,7 @@ fn object(disc: &DrilledDisc) -> DrilledDiscObject {
         files: disc.seen.files,
         bytes: disc.seen.bytes,
         faults: disc.seen.faults.len(),
-        skipped: disc.seen.skipped.clone(),
+        skipped: disc.seen.skipped.iter().map(words::untested).collect(),
         against: disc.against.into(),
         script,
         script_differs,

@@ -9,6 +9,7 @@ use crate::flow::care::verify::{
 use crate::ui::exit::Exit;
 use crate::ui::json::care::{CheckedDiscObject, VerifySummary};
 use crate::ui::json::event::Summary;
+use crate::ui::words;
 
 use super::{open_source, say_unusable, trust};
 
@@ -34,7 +35,7 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
 fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
     for disc in &report.discs {
         if !app.common.quiet || disc.finding() != Finding::Ok {
-            app.screen.say(&disc.words());
+            app.screen.say(&words::notice(&disc.notice().into()));
         }
     }
     for gone in &report.gone {

@@ -43,7 +43,7 @@ impl Heard {
             Report::Closing => {
                 self.began = true;
                 if !std::mem::replace(&mut self.closing, true) {
-                    watch(News::Note("closing the disc; this can take many minutes"));
+                    watch(News::Closing);
                 }
             }
             Report::Complaint(words) => self.complain(words),

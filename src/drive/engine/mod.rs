@@ -7,6 +7,7 @@ use super::optical::Sense;
 use super::{BurnJob, DriveError, News};
 use crate::port::command::{Program, ProgramExit};
 use crate::port::lasting::{ProgramEnd, await_end, is_at_work};
+use crate::port::notice::BurnNotice;
 use crate::port::stop::Stop;
 
 mod growisofs;
@@ -16,9 +17,6 @@ mod xorriso;
 
 pub(super) use heard::{Heard, Report};
 pub use settings::{BurnSource, BurnTarget, Engine, Settings, Speed};
-
-const FIRST_ASK: &str = "the burn continues, so that the disc is not lost; interrupt again \
-                         (Ctrl-C) to abort it, which ruins the disc";
 
 /// That the programs are there which put discs on a shelf (no engine) or burn them: xorriso makes and
 /// reads the images of both.
@@ -83,7 +81,7 @@ fn run(
 ) -> Result<(), DriveError> {
     let mut heard = Heard::default();
     let running = program.start_lasting(&place.log, stop)?;
-    let ended = running.follow(stop, &mut || watch(News::Note(FIRST_ASK)), &mut |line| {
+    let ended = running.follow(stop, &mut || watch(News::BurnContinues), &mut |line| {
         let report = hear(engine, &String::from_utf8_lossy(line));
         heard.take(report, watch);
     })?;
@@ -105,14 +103,15 @@ fn put_away(place: &BurnTarget) -> Result<(), DriveError> {
 
 /// Waits for the burn of a former run that goes on in this drive. `true`: there was one, and what
 /// the system believes of the medium may be out of date.
-pub fn settle(place: &BurnTarget, say: &dyn Fn(&str), stop: &Stop) -> Result<bool, DriveError> {
+pub fn settle(
+    place: &BurnTarget,
+    say: &dyn Fn(BurnNotice),
+    stop: &Stop,
+) -> Result<bool, DriveError> {
     let io = || DriveError::io("read", &place.log);
     match is_at_work(&place.log).map_err(io())? {
         None => return Ok(false),
-        Some(true) => say(&format!(
-            "a burn started by an earlier run is still in progress in {}; waiting for it",
-            place.drive
-        )),
+        Some(true) => say(BurnNotice::EarlierBurn { drive: place.drive.clone() }),
         Some(false) => {}
     }
     await_end(&place.log, stop).map_err(io())??;
@@ -132,7 +131,7 @@ fn judge(
     stop: &Stop,
 ) -> Result<(), DriveError> {
     if ended.aborted {
-        watch(News::Note("the burn was aborted; the disc in the drive is lost"));
+        watch(News::Aborted);
         stop.check()?;
     }
     if ended.exit.is_success() {

@@ -16,6 +16,7 @@ use crate::drive::{
 };
 use crate::model::{BurnedMedium, Bytes, Carrier, DiscIdentity, Sectors};
 use crate::port::clock::Deadline;
+use crate::port::notice::BurnNotice;
 use crate::port::stop::Stop;
 
 /// A drive may spin up so long before it says what it holds.
@@ -374,7 +375,7 @@ impl Drive for Optical {
         })
     }
 
-    fn settle(&mut self, say: &dyn Fn(&str), stop: &Stop) -> Result<(), DriveError> {
+    fn settle(&mut self, say: &dyn Fn(BurnNotice), stop: &Stop) -> Result<(), DriveError> {
         let ended = engine::settle(&self.place(None), say, stop)?;
         self.stale |= ended;
         Ok(())

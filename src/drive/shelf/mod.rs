@@ -26,6 +26,7 @@ use super::{Blank, BurnJob, DiscReader, Discs, Drive, DriveError, News, Slot};
 use crate::model::{Bytes, Carrier, DiscIdentity, DiscNo, Sectors, SetName};
 use crate::port::files;
 use crate::port::held_dir::HeldDir;
+use crate::port::notice::BurnNotice;
 use crate::port::stop::Stop;
 
 use label::check_label;
@@ -33,9 +34,6 @@ pub use marks::{Holds, is_marked, is_own_file, look_into};
 pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
 use names::{free_failed_name, image_name, is_failed, is_first_medium, is_part, parse_name, title};
 use write::{Part, WrittenImage};
-
-const FIRST_ASK: &str = "the image is finished first, so that it is not lost; interrupt again \
-                         (Ctrl-C) to abort it";
 
 /// The shelf is this writer's. Given up by name: a program that another thread is just starting
 /// holds the directory open, too, until it is what it is to become (flock(2)).
@@ -287,7 +285,7 @@ impl Drive for Shelf {
         let told = Cell::new(false);
         let watch = |news: News| {
             if stop.check().is_err() && !told.replace(true) {
-                watch(News::Note(FIRST_ASK));
+                watch(News::ImageContinues);
             }
             watch(news);
         };
@@ -347,7 +345,7 @@ impl Drive for Shelf {
         Carrier::Shelf(identity::place_of(&self.dir))
     }
 
-    fn settle(&mut self, _: &dyn Fn(&str), _: &Stop) -> Result<(), DriveError> {
+    fn settle(&mut self, _: &dyn Fn(BurnNotice), _: &Stop) -> Result<(), DriveError> {
         Ok(()) // What writes an image ends with the run that started it.
     }
 

@@ -22,12 +22,12 @@ use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, KnownSet};
 use crate::model::{DiscNo, SetName};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
+use crate::port::notice::StagingNotice;
 use crate::scan::content::Source;
 
 use crate::flow::backup::compare::SourceComparison;
 use crate::flow::backup::pack::PackWork;
 use crate::flow::backup::refill::spare;
-use crate::flow::base::error::lost_words;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::turn::open_to_write;
 use crate::flow::burn::pipeline::{Beside, beside};
@@ -61,7 +61,7 @@ pub fn backup(
     let mut catalog = open_to_write(&request.catalog, context)?;
     let mut drives = drives;
     if let Some(drives) = drives.as_deref_mut() {
-        drives.burner.settle(&|words| context.monitor.note(words), context.stop)?;
+        drives.burner.settle(&|notice| context.monitor.note(notice.into()), context.stop)?;
         refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, context)?;
     }
     let (set, sealer, is_new) = open_set(request, &mut catalog, context)?;
@@ -124,7 +124,9 @@ pub fn burn_staged(
             false => FlowError::NothingStaged(format!(" as disc {wanted}")),
         });
     }
-    lost.iter().for_each(|&disc| context.monitor.note(&lost_words(disc)));
+    for &disc in &lost {
+        context.monitor.note(StagingNotice::StagedDiscLost { set: None, disc }.into());
+    }
     for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
         drill_without_keys(&mut catalog, &staging, &set, disc, context)?;
     }
@@ -218,11 +220,8 @@ impl BackupRun<'_> {
         );
         let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
         if !ahead && list.discs > 1 && drives.is_some() {
-            self.writer.context.monitor.note(&format!(
-                "the staging area has no room to pack one disc while another is burned ({} \
-                 needed): each disc is verified before the next one is packed",
-                need.ahead
-            ));
+            let notice = StagingNotice::OneDiscAtATime { need: need.ahead };
+            self.writer.context.monitor.note(notice.into());
         }
         Ok(ahead)
     }

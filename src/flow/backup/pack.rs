@@ -11,6 +11,7 @@ use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
+use crate::port::notice::StagingNotice;
 use crate::port::question::{Answer, Question};
 use crate::scan::content::Source;
 
@@ -259,9 +260,8 @@ impl<'a> Packing<'a> {
         let set = self.writer().set.id;
         let since = overdue(self.ledger.catalog(), set, disc, max_hold, Moment::now())?;
         if let Some(since) = since {
-            let words =
-                format!("disc {disc} has waited for more files since {since}; closing it now");
-            self.writer().context.monitor.note(&words);
+            let notice = StagingNotice::HeldLongEnough { disc, since };
+            self.writer().context.monitor.note(notice.into());
         }
         Ok(since.is_some())
     }

@@ -20,6 +20,7 @@ use crate::pack::closing::SIGNATURE;
 use crate::pack::room::Room;
 use crate::pack::rows::{put_rows, rows_file};
 use crate::port::files::{digest, open_own_to_read, read_own};
+use crate::port::notice::{FillObstacle, StagingNotice};
 use crate::recovery::DIRECTORY;
 use crate::recovery::striping::data_capacity;
 use crate::restore::index::{INDEX, ListingError, each_index_row, listing_file};
@@ -69,13 +70,10 @@ pub(in crate::flow) fn missing_key(
     catalog: &Catalog,
     disc: DiscNo,
     keys: &KeyRing,
-) -> Result<Option<&'static str>, FlowError> {
+) -> Result<Option<FillObstacle>, FlowError> {
     let is_locked = keeps_rows(writer.set) && keys.secret_key.is_none();
     if is_locked && !has_rows(writer, catalog, disc)? {
-        return Ok(Some(
-            "its rows are not in the staging area, and only a secret key (--secret-key) reads \
-             its INDEX",
-        ));
+        return Ok(Some(FillObstacle::NoSecretKey));
     }
     let files = catalog.disc_files(writer.set.id, disc)?;
     if !files.iter().any(|file| file.path == SIGNATURE) {
@@ -83,11 +81,11 @@ pub(in crate::flow) fn missing_key(
     }
     // It stays one that its key signed: who trusts that key alone would lose what is on it.
     let Some(signer) = writer.signer else {
-        return Ok(Some("it is signed, and this run does not sign (--sign)"));
+        return Ok(Some(FillObstacle::NotSigning));
     };
     let path = writer.staging.disc_dir(writer.set, disc).join(SIGNATURE);
     let is_ours = read_own(&path).is_ok_and(|signature| signer.is_named_by(&signature));
-    Ok((!is_ours).then_some("it is signed by another key"))
+    Ok((!is_ours).then_some(FillObstacle::OtherSigner))
 }
 
 pub(in crate::flow) fn is_recovery_data(path: &str) -> bool {
@@ -117,20 +115,17 @@ pub(in crate::flow) fn reopen(
     disc: &ClosedDiscInfo,
     keys: &KeyRing,
 ) -> Result<bool, FlowError> {
-    if let Some(why) = missing_key(writer, catalog, disc.number, keys)? {
-        return Ok(stays(writer, disc.number, why));
+    if let Some(obstacle) = missing_key(writer, catalog, disc.number, keys)? {
+        return Ok(stays(writer, disc.number, obstacle));
     }
     // Durable before the disc counts as open: an open disc without them could not be closed.
     if !(keeps_rows(writer.set) && has_rows(writer, catalog, disc.number)?) {
-        if let Err(why) = rows_from_index(writer, catalog, disc, keys)? {
-            return Ok(stays(writer, disc.number, &why));
+        if let Err(obstacle) = rows_from_index(writer, catalog, disc, keys)? {
+            return Ok(stays(writer, disc.number, obstacle));
         }
     }
     catalog.reopen_disc(writer.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
-    writer
-        .context
-        .monitor
-        .note(&format!("disc {} in the staging area has room; filling it first", disc.number));
+    writer.context.monitor.note(StagingNotice::FillingUp { disc: disc.number }.into());
     Ok(true)
 }
 
@@ -141,11 +136,11 @@ fn rows_from_index(
     catalog: &Catalog,
     disc: &ClosedDiscInfo,
     keys: &KeyRing,
-) -> Result<Result<(), String>, FlowError> {
+) -> Result<Result<(), FillObstacle>, FlowError> {
     let opener = match opener(writer, keys) {
         Ok(opener) => opener,
         Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
-        Err(error) => return Ok(Err(chain(&error))),
+        Err(error) => return Ok(Err(unreadable(&error))),
     };
     let rows = match rows_of(writer, catalog, disc, opener.as_ref())? {
         Ok(rows) => rows,
@@ -158,10 +153,13 @@ fn rows_from_index(
     Ok(Ok(()))
 }
 
-fn stays(writer: &DiscWriter, disc: DiscNo, why: &str) -> bool {
-    let words = format!("disc {disc} is not filled any further; starting another disc: {why}");
-    writer.context.monitor.note(&words);
+fn stays(writer: &DiscWriter, disc: DiscNo, obstacle: FillObstacle) -> bool {
+    writer.context.monitor.note(StagingNotice::NotFilledUp { disc, obstacle }.into());
     false
+}
+
+fn unreadable(error: &dyn std::error::Error) -> FillObstacle {
+    FillObstacle::Unreadable { why: chain(error) }
 }
 
 /// What reads the set's own listings.
@@ -186,21 +184,21 @@ fn rows_of(
     catalog: &Catalog,
     disc: &ClosedDiscInfo,
     opener: Option<&Opener>,
-) -> Result<Result<IndexRows, String>, FlowError> {
+) -> Result<Result<IndexRows, FillObstacle>, FlowError> {
     let dir = writer.staging.disc_dir(writer.set, disc.number);
     let reader = match Folder::open(&dir) {
         Ok(reader) => reader,
-        Err(error) => return Ok(Err(chain(&error))),
+        Err(error) => return Ok(Err(unreadable(&error))),
     };
     let files = catalog.disc_files(writer.set.id, disc.number)?;
     let Some(listed) = listing_file(&reader, INDEX) else {
-        return Ok(Err(format!("it has no {INDEX}")));
+        return Ok(Err(FillObstacle::NoIndex));
     };
     let known = files.iter().find(|file| file.path == listed.path);
     let found = open_own_to_read(&dir.join(&listed.path)).and_then(digest);
     match (known, found) {
         (Some(known), Ok((_, found))) if known.sha256 == found => {}
-        _ => return Ok(Err(format!("{} was changed after it was written", listed.path))),
+        _ => return Ok(Err(FillObstacle::IndexChanged { path: listed.path.clone() })),
     }
     let mut rows = IndexRows::new();
     let of = label(writer.set, disc);
@@ -210,10 +208,10 @@ fn rows_of(
     match read {
         Ok(None) => {}
         Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
-        Ok(Some(error)) | Err(error) => return Ok(Err(chain(&error))),
+        Ok(Some(error)) | Err(error) => return Ok(Err(unreadable(&error))),
     }
     let archives = catalog.archives_of_disc(writer.set.id, disc.number)?;
     let tells_of_all = archives.iter().all(|archive| rows.contains_key(&archive.number));
     rows.retain(|number, _| archives.iter().any(|archive| archive.number == *number));
-    Ok(if tells_of_all { Ok(rows) } else { Err(format!("{INDEX} does not list all archives")) })
+    Ok(if tells_of_all { Ok(rows) } else { Err(FillObstacle::IndexIncomplete) })
 }

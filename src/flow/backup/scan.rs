@@ -8,7 +8,7 @@ use crate::flow::backup::compare::{Comparer, ComparisonBase, SourceComparison};
 use crate::flow::backup::own_places::leave_out;
 use crate::flow::backup::request::BackupRequest;
 use crate::flow::{Context, FlowError};
-use crate::model::path::shown;
+use crate::port::notice::StagingNotice;
 use crate::scan::filter::Filter;
 use crate::scan::walk::walk;
 
@@ -26,8 +26,7 @@ pub(super) fn scan(
     let compared = comparer.finish()?;
     for shelf in &compared.shelves {
         let dir = request.source.join(OsStr::from_bytes(shelf.as_bytes()));
-        let dir = shown(dir.as_os_str().as_bytes());
-        context.monitor.note(&format!("left out: the disc images in {dir}"));
+        context.monitor.note(StagingNotice::ImagesLeftOut { dir }.into());
     }
     Ok(compared)
 }

@@ -4,16 +4,17 @@ use uuid::Uuid;
 
 use crate::catalog::{Catalog, KnownSet, SetFacts};
 use crate::codec::openpgp::Sealer;
-use crate::drive::Drive;
+use crate::drive::{Drive, DriveError};
 use crate::flow::backup::ledger::choose_compression;
 use crate::flow::backup::request::BackupRequest;
 use crate::flow::base::keys::NewKeys;
 use crate::flow::base::recipients::agree;
+use crate::flow::library::inventory::drive_problem;
 use crate::flow::status::keysheet::remember_hint;
 use crate::flow::{Context, FlowError, SelectionError, chain};
-use crate::model::disc::Encryption;
 use crate::model::{DiscIdentity, SetName, SetUuid};
 use crate::port::clock::Moment;
+use crate::port::notice::{DiscNotice, DriveNotice, SetNotice};
 
 /// A place that carries discs of this name which the catalog does not know is not written to.
 pub(super) fn refuse_foreign_discs(
@@ -30,20 +31,25 @@ pub(super) fn refuse_foreign_discs(
     let found = match drive.discs() {
         // What is in it now is not what will be burned.
         Err(error) if error.is_in_use() => {
-            context.monitor.note(&chain(&error));
+            context.monitor.note(DriveNotice::DriveInUse { why: chain(&error) }.into());
             return Ok(());
         }
         found => found?,
     };
     for problem in &found.problems {
-        context.monitor.note(&chain(problem));
+        context.monitor.note(match problem {
+            DriveError::Gone(absence) => DiscNotice::DiscGone { why: absence.to_string() }.into(),
+            problem => drive_problem(problem).notice(),
+        });
     }
     for reader in &found.discs {
         let labels: Vec<DiscIdentity> = DiscIdentity::candidates(&**reader).collect();
         // What was taken out is not what will be burned; without its drive nothing will.
         match reader.absence() {
             Some(absence) if absence.leaves_no_drive() => return Err(absence.into()),
-            Some(absence) => context.monitor.note(&absence.to_string()),
+            Some(absence) => {
+                context.monitor.note(DiscNotice::DiscGone { why: absence.to_string() }.into());
+            }
             None => {}
         }
         let is_known = |label: &DiscIdentity| {
@@ -73,7 +79,7 @@ pub(super) fn open_set(
         agree(catalog, &set, sealer.as_ref(), request.keys.new_recipients, context)?;
         return Ok((remember_facts(request, catalog, &set)?, sealer, false));
     }
-    context.monitor.note(&announcement(request, &catalog.sets()?));
+    context.monitor.note(announcement(request, &catalog.sets()?).into());
     let keys = request.keys.for_new_set(&request.name)?;
     let sealer = create_set(request, catalog, keys)?;
     let set = known_set(catalog, &request.name)?;
@@ -96,18 +102,12 @@ pub(super) fn remember_facts(
 }
 
 /// A slip of the finger makes a set, too: each is named, with what nobody can change afterwards.
-fn announcement(request: &BackupRequest, others: &[KnownSet]) -> String {
-    let encryption = match request.keys.of_new_set() {
-        Encryption::None => "not encrypted",
-        Encryption::Passphrase => "encrypted with a passphrase",
-        Encryption::Recipients => "encrypted for its recipients",
-    };
-    let names: Vec<&str> = others.iter().map(|set| set.facts.name.as_str()).collect();
-    let also = match names.is_empty() {
-        true => String::new(),
-        false => format!("; also in this catalog: {}", names.join(", ")),
-    };
-    format!("new set {}, {encryption}{also}", request.name)
+fn announcement(request: &BackupRequest, others: &[KnownSet]) -> SetNotice {
+    SetNotice::NewSet {
+        set: request.name.clone(),
+        encryption: request.keys.of_new_set(),
+        others: others.iter().map(|set| set.facts.name.clone()).collect(),
+    }
 }
 
 /// What is said of the set beside its source.

@@ -15,7 +15,6 @@ use crate::flow::backup::set::{
 };
 use crate::flow::backup::shrink::guarded_scan;
 use crate::flow::backup::writer::DiscWriter;
-use crate::flow::base::error::lost_words;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::set_copy::SetCopy;
 use crate::flow::staging::area::{Staging, need};
@@ -25,6 +24,7 @@ use crate::model::disc::Ratio;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors, SnapshotSeq};
 use crate::pack::estimate::{Estimate, Media, PartFilled, estimate};
 use crate::port::clock::Moment;
+use crate::port::notice::StagingNotice;
 use crate::port::operator::Nobody;
 use crate::scan::content::Source;
 
@@ -92,7 +92,8 @@ fn plan_for(
     let set = &remember_wishes(request, catalog, set)?;
     needs_par2(is_protected(&set.facts), context)?;
     for disc in lost_discs(catalog, set, staging)? {
-        context.monitor.note(&lost_words(disc.number));
+        let notice = StagingNotice::StagedDiscLost { set: None, disc: disc.number };
+        context.monitor.note(notice.into());
         catalog.forget_disc_work(set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
     }
     let writer = writer(request, catalog, staging, set, None, context)?;

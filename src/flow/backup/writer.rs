@@ -18,6 +18,7 @@ use crate::pack::protecting::Watchers;
 use crate::pack::queue::Queue;
 use crate::port::clock::Moment;
 use crate::port::event::Reached;
+use crate::port::notice::{SetNotice, StagingNotice};
 
 use crate::flow::backup::ledger::CatalogLedger;
 use crate::flow::burn::records::waiting;
@@ -73,11 +74,8 @@ impl DiscWriter<'_> {
         let (Some(last), None) = (discs.last(), self.signer) else { return Ok(()) };
         let files = catalog.disc_files(set.id, last.number)?;
         if files.iter().any(|file| file.path == SIGNATURE) {
-            self.context.monitor.note(&format!(
-                "disc {} of {} is signed, but this run does not sign: use --sign, or \
-                 --verify-signature will refuse the new discs",
-                last.number, set.facts.name
-            ));
+            let (set, disc) = (set.facts.name.clone(), last.number);
+            self.context.monitor.note(SetNotice::NotSigning { set, disc }.into());
         }
         Ok(())
     }
@@ -85,10 +83,8 @@ impl DiscWriter<'_> {
     /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
     fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in lost_discs(catalog, self.set, self.staging)? {
-            self.context.monitor.note(&format!(
-                "disc {} is no longer complete in the staging area; its files will be packed again",
-                disc.number
-            ));
+            let notice = StagingNotice::StagedDiscRepacked { disc: disc.number };
+            self.context.monitor.note(notice.into());
             catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
             self.staging.remove(self.set, disc.number)?;
         }

@@ -2,7 +2,7 @@
 
 use std::error::Error;
 
-use crate::model::SetName;
+use crate::model::{DiscNo, SetName};
 
 /// Why the keys of a set are not at hand, or are not those that were named.
 #[derive(Debug, thiserror::Error)]
@@ -30,8 +30,11 @@ pub enum KeyError {
          now on; nothing was packed"
     )]
     NewRecipients { name: SetName, before: String, now: String },
-    #[error("{says}, and nobody vouches for that; nothing was changed")]
-    UnknownRecipients { says: String },
+    #[error(
+        "the catalog on disc {disc} says that set {set} is encrypted for {}, and nobody vouches for \
+         that; nothing was changed", .recipients.join(", ")
+    )]
+    UnknownRecipients { set: SetName, disc: DiscNo, recipients: Vec<String> },
     #[error("set {0} is encrypted for recipients, and no secret key was named")]
     NeedsSecretKey(SetName),
     #[error("the catalog has lost the keys of set {0}")]

@@ -7,31 +7,14 @@ use crate::codec::openpgp::{Locks, Opener, Sealer, make_token};
 use crate::model::SetName;
 use crate::model::disc::Encryption;
 use crate::port::clock::Moment;
+use crate::port::notice::KeyNotice;
+pub use crate::port::notice::SettingOrigin;
 use crate::port::passphrase::{PassphraseOf, PassphraseRequest, Secret};
 
 use crate::flow::{FlowError, KeyError, choose_set};
 
 /// How a passphrase is got: from a file, a command, the environment or a person.
 pub type AskPassphrase<'a> = dyn Fn(PassphraseRequest) -> Result<Secret, FlowError> + 'a;
-
-/// Where a person said something: what is typed is meant for this very run, all else for many.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SettingOrigin {
-    Typed,
-    Environment,
-    Configuration,
-}
-
-impl SettingOrigin {
-    /// `of the configuration`, for what was said there.
-    pub fn place(self) -> &'static str {
-        match self {
-            SettingOrigin::Typed => "that was typed",
-            SettingOrigin::Environment => "in the environment",
-            SettingOrigin::Configuration => "of the configuration",
-        }
-    }
-}
 
 /// Keys as the person named them.
 pub struct KeyRing<'a> {
@@ -51,7 +34,7 @@ pub struct KeyRing<'a> {
     /// `--new-recipients`: others than those of the last run are meant.
     pub new_recipients: bool,
     /// Takes what a person should know of the keys and that ends no run.
-    pub note: &'a dyn Fn(&str),
+    pub note: &'a dyn Fn(KeyNotice),
     pub hidden: bool,
     /// `--secret-key`, the file's content.
     pub secret_key: Option<Vec<u8>>,
@@ -89,11 +72,11 @@ impl KeyRing<'_> {
     pub fn for_new_set(&self, name: &SetName) -> Result<NewKeys, FlowError> {
         match self.of_new_set() {
             Encryption::None => {
-                self.note_unused(name, "is not encrypted");
+                self.note_unused(name, Encryption::None);
                 Ok(NewKeys { encryption: Encryption::None, sealer: None, certs: None, token: None })
             }
             Encryption::Recipients => {
-                self.note_unused(name, "is encrypted for its recipients only");
+                self.note_unused(name, Encryption::Recipients);
                 let locks = Locks::recipients(&self.recipients, self.hidden, Moment::now())?;
                 let certs = Some(locks.to_bytes()?);
                 new_keys(Encryption::Recipients, locks, certs)
@@ -133,11 +116,7 @@ impl KeyRing<'_> {
         }
         match self.plain {
             Some(SettingOrigin::Typed) => return Err(KeyError::StaysEncrypted(name()).into()),
-            Some(named) => (self.note)(&format!(
-                "set {} is encrypted and stays so; `encrypt = false` {} is for new sets",
-                facts.name,
-                named.place()
-            )),
+            Some(origin) => (self.note)(KeyNotice::StaysEncrypted { set: name(), origin }),
             None => {}
         }
         if facts.encryption == Encryption::Recipients {
@@ -146,11 +125,7 @@ impl KeyRing<'_> {
         match self.recipients_named {
             _ if self.recipients.is_empty() => {}
             SettingOrigin::Typed => return Err(KeyError::NoRecipients(name()).into()),
-            named => (self.note)(&format!(
-                "set {} is encrypted with a passphrase; the recipients {} are not used",
-                facts.name,
-                named.place()
-            )),
+            origin => (self.note)(KeyNotice::RecipientsNotUsed { set: name(), origin }),
         }
         Ok(())
     }
@@ -160,8 +135,8 @@ impl KeyRing<'_> {
         Needless { named: self.named, note: self.note }.refuse(set)
     }
 
-    fn note_unused(&self, name: &SetName, why: &str) {
-        Needless { named: self.named, note: self.note }.say(name, why);
+    fn note_unused(&self, name: &SetName, encryption: Encryption) {
+        Needless { named: self.named, note: self.note }.say(name, encryption);
     }
 
     fn recipients_of(&self, facts: &SetFacts) -> Result<Sealer, FlowError> {
@@ -213,7 +188,7 @@ impl KeyRing<'_> {
     ) -> Result<Option<Opener>, FlowError> {
         match encryption {
             Encryption::None => {
-                self.note_unused(name, "is not encrypted");
+                self.note_unused(name, Encryption::None);
                 Ok(None)
             }
             Encryption::Passphrase => self.asked(of_set(name, hint), |secret| {
@@ -314,7 +289,7 @@ fn of_set(name: &SetName, hint: Option<&str>) -> PassphraseOf {
 pub struct Needless<'a> {
     /// Where a passphrase was named.
     pub named: Option<SettingOrigin>,
-    pub note: &'a dyn Fn(&str),
+    pub note: &'a dyn Fn(KeyNotice),
 }
 
 impl Needless<'_> {
@@ -334,14 +309,14 @@ impl Needless<'_> {
     /// For a run that reads.
     pub fn mention(&self, set: &KnownSet) {
         if set.facts.encryption == Encryption::None {
-            self.say(&set.facts.name, "is not encrypted");
+            self.say(&set.facts.name, Encryption::None);
         }
     }
 
-    fn say(&self, name: &SetName, why: &str) {
-        if let Some(named) = self.named {
-            let place = named.place();
-            (self.note)(&format!("set {name} {why}; the passphrase {place} is not used"));
+    fn say(&self, name: &SetName, encryption: Encryption) {
+        if let Some(origin) = self.named {
+            let set = name.clone();
+            (self.note)(KeyNotice::PassphraseNotUsed { set, encryption, origin });
         }
     }
 

@@ -1,6 +1,5 @@
 //! What all steps share: their context, errors, keys, and the set that is meant.
 
-pub mod against;
 pub mod burn_failure;
 pub mod context;
 pub mod discs_error;

@@ -3,6 +3,7 @@
 
 use crate::catalog::{Catalog, KnownSet};
 use crate::codec::openpgp::{Locks, Sealer};
+use crate::port::notice::SetNotice;
 use crate::port::question::{Answer, Question};
 
 use crate::flow::{Context, FlowError, KeyError};
@@ -18,7 +19,8 @@ pub fn agree(
 ) -> Result<(), FlowError> {
     let Some(sealer) = sealer else { return Ok(()) };
     let locks = sealer.locks();
-    context.monitor.note(&format!("encrypted {}", whom(locks)));
+    let recipients = (!locks.is_passphrase()).then(|| locks.names());
+    context.monitor.note(SetNotice::Encrypted { recipients }.into());
     let now = fingerprints(locks);
     let (Some(now), false) = (now.clone(), set.sealed_for == now) else { return Ok(()) };
     if let Some(before) = &set.sealed_for {
@@ -31,14 +33,6 @@ pub fn agree(
         }
     }
     Ok(catalog.set_sealed_for(set.id, &now)?)
-}
-
-/// `for 43FE… (A <a@example.org>)`, or `with a passphrase`.
-fn whom(locks: &Locks) -> String {
-    match locks.is_passphrase() {
-        true => "with a passphrase".to_owned(),
-        false => format!("for {}", locks.names().join(", ")),
-    }
 }
 
 /// Of the recipients, in an order that does not depend on how they were named; `None`: a passphrase.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, CatalogError};
 use crate::port::clock::pause;
+use crate::port::notice::CatalogNotice;
 
 use crate::flow::{Context, FlowError, chain};
 
@@ -29,9 +30,9 @@ pub fn in_turn<T>(
             Err(CatalogError::Locked { path, pid }) if deadline.is_over() => {
                 return Err(FlowError::OthersTurn { path, pid });
             }
-            Err(error @ CatalogError::Locked { .. }) => {
+            Err(CatalogError::Locked { path: catalog, pid }) => {
                 if !is_told {
-                    context.monitor.note(&format!("{error}; waiting for it"));
+                    context.monitor.note(CatalogNotice::CatalogInUse { catalog, pid }.into());
                     is_told = true;
                 }
                 pause(LOOK, context.stop)?;
@@ -44,6 +45,6 @@ pub fn in_turn<T>(
 /// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
 pub(in crate::flow) fn ended_well(catalog: &Catalog, context: Context) {
     if let Err(error) = catalog.keep_last() {
-        context.monitor.note(&format!("no copy of the catalog could be kept: {}", chain(&error)));
+        context.monitor.note(CatalogNotice::NoCatalogCopy { why: chain(&error) }.into());
     }
 }

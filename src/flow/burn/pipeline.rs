@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, SetId};
 use crate::model::DiscNo;
+use crate::port::notice::StagingNotice;
 
 use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
 use crate::flow::burn::station::Station;
@@ -96,10 +97,8 @@ impl Beside<'_> {
     pub fn give(&self, catalog: &mut Catalog, disc: &ClosedDiscInfo) -> Result<(), FlowError> {
         self.attend(catalog)?;
         if let Some(before) = self.busy_with() {
-            self.context.monitor.note(&format!(
-                "disc {} is packed; it will be burned once disc {before} is verified",
-                disc.number
-            ));
+            let disc = disc.number;
+            self.context.monitor.note(StagingNotice::DiscWaits { disc, before }.into());
         }
         self.settle(catalog)?;
         let order = BurnOrder::of(catalog, self.set, disc.clone())?;
@@ -146,12 +145,13 @@ impl Beside<'_> {
         let (Err(error), Some(disc)) = (&done, self.busy_with()) else { return done };
         let monitor = self.context.monitor;
         if !matches!(error, FlowError::Stopped(_)) {
-            let words = chain(error);
-            monitor.note(&format!("packing failed: {words}; finishing disc {disc} first"));
+            monitor.note(StagingNotice::PackingFailed { disc, why: chain(error) }.into());
         }
         match self.settle(catalog) {
             Ok(()) | Err(FlowError::Stopped(_)) => {}
-            Err(second) => monitor.note(&format!("disc {disc}: {}", chain(&second))),
+            Err(second) => {
+                monitor.note(StagingNotice::LastDiscFailed { disc, why: chain(&second) }.into());
+            }
         }
         done
     }

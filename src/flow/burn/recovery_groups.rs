@@ -17,7 +17,6 @@ use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
 use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
 use crate::model::disc::Ratio;
-use crate::model::disc_list::named;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::event::{Activity, Reached};
@@ -25,6 +24,7 @@ use crate::port::files::{
     make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
 };
 use crate::port::monitor::NewTask;
+use crate::port::notice::RecoveryNotice;
 use crate::port::stop::Stopped;
 use crate::recovery::group::OpenGroup;
 use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
@@ -76,11 +76,7 @@ impl<'a> Grouping<'a> {
             return Ok(());
         }
         if image > data_capacity(disc.capacity, ratio) {
-            self.context.monitor.note(&format!(
-                "disc {} was packed when the set had no recovery discs, or fewer: none can cover \
-                 it",
-                disc.number
-            ));
+            self.context.monitor.note(RecoveryNotice::NotCovered { disc: disc.number }.into());
             return Ok(());
         }
         let mut group = self.group_for(disc, ratio)?;
@@ -122,11 +118,7 @@ impl<'a> Grouping<'a> {
     fn give_up(&self, group: &OpenGroup) -> Result<(), FlowError> {
         let whole = group.members.iter().filter(|member| member.is_whole);
         let discs: Vec<DiscNo> = whole.map(|member| member.disc).collect();
-        self.context.monitor.note(&format!(
-            "a disc failed while it was being added to its recovery group: no recovery disc covers \
-             {}",
-            if discs.is_empty() { "it".to_owned() } else { named(&discs) }
-        ));
+        self.context.monitor.note(RecoveryNotice::GroupGivenUp { discs }.into());
         OpenGroup::remove(&group.dir).map_err(trouble(&group.dir))
     }
 

@@ -11,6 +11,7 @@ use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
+use crate::port::notice::BurnNotice;
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
 use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
@@ -147,7 +148,7 @@ enum Failed {
 impl BurnAttempt<'_> {
     fn run(&mut self) -> Result<(), FlowError> {
         let monitor = self.context.monitor;
-        self.drives.burner.settle(&|words| monitor.note(words), self.context.stop)?;
+        self.drives.burner.settle(&|notice| monitor.note(notice.into()), self.context.stop)?;
         let (mut failed, mut burned) = (Failed::Burn(None), 0);
         let mut lies_there = self.lies_there()?;
         while burned < TRIES {
@@ -203,23 +204,16 @@ impl BurnAttempt<'_> {
             Err(_) => false,
         };
         if may_be_whole {
-            self.context.monitor.note(&format!(
-                "{}; reading the disc back to see whether it is good",
-                chain(error)
-            ));
+            let (disc, why) = (self.disc().number, chain(error));
+            self.context.monitor.note(BurnNotice::BurnInDoubt { disc, why }.into());
             self.record_burned()?;
             return self.read_back();
         }
         self.record(CopyStep::Failed)?;
-        self.say_failed(&chain(error));
+        let (disc, why) = (self.disc().number, chain(error));
+        self.context.monitor.note(BurnNotice::BurnFailed { disc, why }.into());
         give_back(&mut *self.drives.burner, self.context)?;
         Ok(Err(Failed::Burn(error.remedy())))
-    }
-
-    fn say_failed(&self, why: &str) {
-        self.context
-            .monitor
-            .note(&format!("disc {}: {why}; retrying on the next blank", self.disc().number));
     }
 
     /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
@@ -309,7 +303,7 @@ impl BurnAttempt<'_> {
         self.copies.has_others |= self.drives.have_hands();
         let label = self.label();
         self.drives.reader().reject(&label)?;
-        self.say_failed("reading it back found damage");
+        self.context.monitor.note(BurnNotice::ReadBackFailed { disc: self.disc().number }.into());
         Ok(())
     }
 
@@ -323,16 +317,13 @@ impl BurnAttempt<'_> {
         // What comes next must not be taken for this one.
         self.copies.has_others |= self.drives.have_hands();
         self.drives.came = Came::Before;
-        let number = self.disc().number;
+        let disc = self.disc().number;
         if self.drives.reader().slot().is_none() {
             return Ok(());
         }
         give_back(self.drives.reader(), self.context)?;
-        let name = volume_id(self.disc().number, &self.set.facts.name);
-        let copy = self.shown(self.copy).map(|copy| format!(", copy {copy}")).unwrap_or_default();
-        self.context
-            .monitor
-            .note(&format!("disc {number}{copy} is verified and ejected: label it {name}{copy}"));
+        let (copy, label) = (self.shown(self.copy), volume_id(disc, &self.set.facts.name));
+        self.context.monitor.note(BurnNotice::DiscDone { disc, copy, label }.into());
         Ok(())
     }
 }

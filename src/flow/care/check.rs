@@ -14,6 +14,7 @@ use crate::drive::Drive;
 use crate::format::volume::image_name;
 use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
+use crate::port::notice::{DiscNotice, DriveNotice, VerifyNotice};
 use crate::port::wanted::{WantedDisc, WantedMedium};
 
 use crate::flow::base::medium_name::disc_name;
@@ -259,10 +260,8 @@ impl CheckSession<'_> {
                     });
                     let Some((disc, at)) = found else {
                         drop(inventory);
-                        context.monitor.note(&format!(
-                            "the disc in {title} may be a different copy from the one that is due; \
-                             ejecting it"
-                        ));
+                        let notice = DriveNotice::PerhapsOtherCopy { drive: title };
+                        context.monitor.note(notice.into());
                         if let Some(slot) = drive.slot() {
                             slot.eject()?;
                         }
@@ -287,7 +286,8 @@ impl CheckSession<'_> {
                     give_back(drive, self.context)?;
                 }
                 Err(error @ FlowError::NeverCame { .. }) => {
-                    self.context.monitor.note(&chain(&error));
+                    let notice = DriveNotice::NotInserted { why: chain(&error) };
+                    self.context.monitor.note(notice.into());
                     self.report.missing.append(&mut due);
                 }
                 Err(error) => return Err(error),
@@ -348,7 +348,7 @@ impl CheckSession<'_> {
     }
 
     fn tell_gone(&self, error: &FlowError) {
-        self.context.monitor.note(&chain(error));
+        self.context.monitor.note(DiscNotice::DiscGone { why: chain(error) }.into());
     }
 
     fn pick(&self, all: Vec<DueCopy>) -> Vec<DueCopy> {
@@ -357,9 +357,14 @@ impl CheckSession<'_> {
 
     fn say_due(&self, due: &[DueCopy]) {
         for due in due {
-            let why = due.suspect.as_ref().map(|why| format!(": suspect, for {why}"));
-            let words = due.words();
-            self.context.monitor.note(&format!("due: {words}{}", why.unwrap_or_default()));
+            let notice = VerifyNotice::CopyDue {
+                set: due.set.facts.name.clone(),
+                disc: due.disc.number,
+                copy: due.copy.number.0,
+                places: places(std::slice::from_ref(&due.copy)),
+                suspect: due.suspect.clone(),
+            };
+            self.context.monitor.note(notice.into());
         }
     }
 
@@ -465,7 +470,8 @@ fn shelves_of(
     for medium in each(inventory).flat_map(|disc| &disc.copies).map(|copy| copy.medium()) {
         let Some(dir) = medium.shelf() else { continue };
         if !shelves.contains_key(dir) {
-            let here = meet(catalog, dir, Visit::Read, &|words| context.monitor.note(words))?;
+            let here =
+                meet(catalog, dir, Visit::Read, &|notice| context.monitor.note(notice.into()))?;
             shelves.insert(dir.to_owned(), here);
         }
     }

@@ -11,6 +11,7 @@ use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
+use crate::port::notice::VerifyNotice;
 use crate::port::wanted::{Purpose, WantedDisc};
 use crate::verify::{ExpectedFile, Verdict, verify};
 
@@ -148,7 +149,8 @@ impl Copying<'_> {
             match self.fetch(&**reader, order, path) {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(words)) => {
-                    self.context.monitor.note(&format!("{}: {words}", reader.title()));
+                    let (medium, why) = (reader.title(), words.clone());
+                    self.context.monitor.note(VerifyNotice::CopyUnusable { medium, why }.into());
                     damage = Some(words);
                 }
                 Err(error) if error.absence().is_some() => gone = Some(error),

@@ -20,11 +20,11 @@ use crate::catalog::{
 use crate::codec::openpgp::Opener;
 use crate::drive::{DiscReader, Drive};
 use crate::model::disc::{Encryption, Ratio};
-use crate::model::disc_list::named;
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
+use crate::port::notice::CatalogNotice;
 use crate::port::stop::Stop;
 
 use crate::flow::base::keys::KnownKeys;
@@ -137,7 +137,7 @@ pub fn rebuild(
     for unnamed in inventory.unnamed.drain(..) {
         report.unreadable += 1;
         let thing = inventory.from.display().to_string();
-        context.monitor.trouble(&Trouble { thing, what: unnamed.problem.what });
+        context.monitor.trouble(&Trouble { thing, what: unnamed.why });
     }
     report.aside = new.finish()?;
     Ok(report)
@@ -165,7 +165,7 @@ fn present_sets(
         Ok(sets) => sets,
         Err(CatalogError::Missing { .. }) => return none(),
         Err(error @ CatalogError::Damaged { .. }) => {
-            context.monitor.note(&format!("{}: replacing it", chain(&error)));
+            context.monitor.note(CatalogNotice::CatalogReplaced { why: chain(&error) }.into());
             return none();
         }
         Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
@@ -241,7 +241,7 @@ impl<'a> Rebuilder<'a> {
         })?;
         let (scratch, opener) = (&request.scratch, keys.opener.as_ref());
         let others = settle(found_set, (opener, context.stop), request.trust.history)?;
-        others.words.iter().for_each(|words| context.monitor.note(words));
+        others.note(context);
         let discs =
             FromDiscs { found_set, opener, scratch, context, repairer, doubts: Default::default() };
         let base = discs.newest_proved_catalog();
@@ -278,7 +278,7 @@ impl<'a> Rebuilder<'a> {
                 (set, None)
             }
         };
-        found_set.twin_words().for_each(|words| context.monitor.note(&words));
+        found_set.note_twins(context);
         let doubtful = BTreeSet::new();
         Ok(Rebuilder {
             request,
@@ -337,14 +337,10 @@ impl<'a> Rebuilder<'a> {
         };
         let settled = self.catalog.settle_copies(self.set, &before, self.is_vouched)?;
         let found = settled.lost.into_iter().filter(|disc| self.found_set.discs.contains_key(disc));
-        let found: Vec<DiscNo> = found.collect();
-        if !found.is_empty() {
-            self.context.monitor.note(&format!(
-                "set {}: the previous catalog records {} as lost; this stays until `coldcut verify \
-                 FROM` finds no damage",
-                self.found_set.name,
-                named(&found)
-            ));
+        let discs: Vec<DiscNo> = found.collect();
+        if !discs.is_empty() {
+            let set = self.found_set.name.clone();
+            self.context.monitor.note(CatalogNotice::LostInFormerCatalog { set, discs }.into());
         }
         Ok(settled.refused)
     }

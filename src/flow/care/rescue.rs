@@ -11,13 +11,14 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::catalog::Finding;
 use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image, SectorSource};
-use crate::model::Bytes;
 use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
+use crate::model::{Bytes, Sectors};
 use crate::port::event::{Activity, Event, Listener};
 use crate::port::files::{dir_of, free_space, write_atomic};
 use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
 use crate::port::monitor::{Monitor, NewTask};
+use crate::port::notice::RescueNotice;
 use crate::port::recorder::Heard;
 use crate::port::stop::Stop;
 use crate::recovery::covers;
@@ -159,13 +160,13 @@ impl RescueImage {
         drop(task);
         let (bad, rescued) =
             (self.map.bytes(BlockStatus::Bad), self.map.bytes(BlockStatus::Finished));
-        context.monitor.note(&format!(
-            "{}: {} of {} are in the image, {} sectors cannot be read",
-            source.title(),
-            Bytes(rescued),
-            Bytes(self.map.end()),
-            bad / SECTOR
-        ));
+        let notice = RescueNotice::Rescued {
+            medium: source.title(),
+            rescued: Bytes(rescued),
+            size: Bytes(self.map.end()),
+            unreadable_sectors: Sectors(bad / SECTOR),
+        };
+        context.monitor.note(notice.into());
         Ok(worked?)
     }
 
@@ -189,7 +190,7 @@ impl RescueImage {
             // What was read stays, and the next run looks again.
             Err(error @ DriveError::Stopped(_)) => return Err(error.into()),
             Err(error) => {
-                context.monitor.note(&chain(&error));
+                context.monitor.note(RescueNotice::ImageUnreadable { why: chain(&error) }.into());
                 self.finish_without_directory(&repairer, &mut report, context)?;
             }
         }
@@ -250,7 +251,7 @@ impl RescueImage {
         let held = match made {
             Ok(held) => held,
             Err(why) => {
-                context.monitor.note(&why);
+                context.monitor.note(RescueNotice::NoFilesFound { why }.into());
                 return Ok(());
             }
         };
@@ -258,10 +259,7 @@ impl RescueImage {
         let count = files.files().iter().filter(|file| covers(&file.path)).count();
         report.mended = true;
         report.files = Some((count, 0));
-        context.monitor.note(&format!(
-            "the image's file system is lost; its repaired files are in {}",
-            dir.display()
-        ));
+        context.monitor.note(RescueNotice::RepairedFilesIn { dir: dir.clone() }.into());
         report.files_in = Some(dir);
         Ok(())
     }
@@ -291,7 +289,7 @@ impl RescueImage {
         }
         self.image.sync_data()?;
         save_map(&self.map_path, &self.map)?;
-        context.monitor.note(&format!("{} of the image was repaired", Bytes(written)));
+        context.monitor.note(RescueNotice::ImageRepaired { size: Bytes(written) }.into());
         Ok(())
     }
 
@@ -432,7 +430,8 @@ impl Held {
 
     fn tell_notes(&self) {
         let notes = self.heard.notes.lock();
-        notes.iter().flat_map(|notes| notes.iter()).for_each(|note| self.to.note(note));
+        let said = notes.iter().flat_map(|notes| notes.iter()).cloned();
+        said.for_each(|notice| self.to.note(notice));
     }
 
     fn tell(&self) {

@@ -14,19 +14,20 @@ use crate::drive::{Absence, DiscReader, Drive, DriveError};
 use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
 use crate::model::{
-    Carrier, DiscIdentity, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain, plural,
+    Against, Carrier, DiscIdentity, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain,
 };
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
+use crate::port::notice::{
+    CatalogNotice, DiscVerdict, KeyNotice, OpenedFiles, Outlook, VerifyNotice,
+};
 use crate::port::wanted::{DiscChoice, WantedDisc, WantedMedium};
 use crate::verify::{
-    Examined, ExpectedFile, FileFault, Outlook, SealCounts, Verdict, damaged, examine, is_sealed,
-    outlook,
+    Examined, ExpectedFile, FileFault, Verdict, damaged, examine, is_sealed, outlook,
 };
 
-use crate::flow::base::against::Against;
 use crate::flow::base::expected::expected;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::base::own_list::{SUMS, own_list};
@@ -37,7 +38,7 @@ use crate::flow::library::inventory::{
     FoundDisc, FoundSet, Inventory, Trust, UnusableCounts, Vetting, look, look_in,
 };
 use crate::flow::library::listings::{FromDiscs, KnownIn};
-use crate::flow::library::locations::{Met, kept_disc, recognise_or_record};
+use crate::flow::library::locations::{Met, places_of_disc, recognise_or_record};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::library::unread::not_meant;
@@ -75,7 +76,7 @@ pub struct CheckedDisc {
     pub repairable: Option<bool>,
     /// How many of its encrypted files were opened; `None` where there are none, or the catalog has
     /// their sums.
-    pub seals: Option<SealCounts>,
+    pub seals: Option<OpenedFiles>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -101,36 +102,25 @@ pub struct AbsentDisc {
 
 impl CheckedDisc {
     /// What was found, and what that is worth.
-    pub fn words(&self) -> String {
-        format!("disc {} of {}: {}", self.number, self.set, self.finding_words())
+    pub fn verdict(&self) -> DiscVerdict {
+        DiscVerdict {
+            finding: self.finding(),
+            faults: self.faults as u64,
+            is_incoherent: self.is_incoherent,
+            against: self.against,
+            repairable: self.repairable,
+            encrypted_files: self.seals,
+        }
+    }
+
+    /// The same with whose it is.
+    pub fn notice(&self) -> VerifyNotice {
+        let (set, disc, verdict) = (self.set.clone(), self.number, self.verdict());
+        VerifyNotice::DiscChecked { set, disc, verdict }
     }
 
     pub fn finding(&self) -> Finding {
         self.outcome.finding()
-    }
-
-    /// The same without whose it is.
-    pub fn finding_words(&self) -> String {
-        let finding = match (self.finding(), self.faults) {
-            (Finding::Ok, _) => self.against.agreement().to_owned(),
-            (Finding::Damaged, faults) if self.is_incoherent => {
-                format!(
-                    "NOT AS COLDCUT WRITES IT, {}, {}",
-                    faults_words(faults),
-                    self.against.words()
-                )
-            }
-            (Finding::Damaged, faults) => {
-                let repairable = match self.repairable {
-                    Some(true) => ", repairable from its recovery data",
-                    Some(false) => ", NOT repairable from its recovery data",
-                    None => "",
-                };
-                format!("DAMAGED, {}{repairable}, {}", faults_words(faults), self.against.words())
-            }
-            (Finding::Unreadable, _) => format!("CANNOT BE READ, {}", self.against.words()),
-        };
-        finding + &self.seal_words()
     }
 
     /// Takes in what of a disc whose bytes agree is not as coldcut writes it.
@@ -142,32 +132,13 @@ impl CheckedDisc {
         self.outcome = damaged(faults, self.outcome.strain());
         (self.faults, self.is_incoherent) = (faults.len(), true);
     }
-
-    /// Sums that anybody can make do not tell what the integrity checks of encrypted files do.
-    fn seal_words(&self) -> String {
-        match self.seals {
-            None => String::new(),
-            Some(SealCounts { locked: 0, .. }) => "; its encrypted files were opened".to_owned(),
-            Some(SealCounts { opened: 0, .. }) => {
-                "; its encrypted files were not opened: no key was given".to_owned()
-            }
-            Some(SealCounts { locked, .. }) => {
-                format!(
-                    "; {locked} of its encrypted files were not opened: they are encrypted for \
-                     another key"
-                )
-            }
-        }
-    }
-}
-
-fn faults_words(faults: usize) -> String {
-    plural(faults as u64, "fault", "faults")
 }
 
 impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
-        context.monitor.note(&format!("{} was not read completely: {absence}", found.label()));
+        let DiscIdentity { set, number: disc, .. } = found.label();
+        let why = absence.to_string();
+        context.monitor.note(VerifyNotice::DiscNotReadCompletely { set, disc, why }.into());
         let disc = Some((found.txt.id.set.clone(), found.txt.id.number));
         self.gone.push(AbsentDisc { disc, absence });
     }
@@ -235,7 +206,7 @@ fn verify_piles(
         if let Some(known) = &known {
             found_set.is_known_as_here(&known.discs);
         }
-        found_set.twin_words().for_each(|words| context.monitor.note(&words));
+        found_set.note_twins(context);
         ended = verify_pile(request, found_set, known.as_ref(), context, &mut report, &mut seen);
         if ended.is_err() {
             break;
@@ -263,8 +234,7 @@ fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Co
 
 fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
     Catalog::open_if_there(&request.catalog).unwrap_or_else(|error| {
-        let why = chain(&error);
-        context.monitor.note(&format!("{why}; checking the discs against their own lists"));
+        context.monitor.note(CatalogNotice::CatalogNotCompared { why: chain(&error) }.into());
         None
     })
 }
@@ -413,10 +383,8 @@ fn opener_at_hand(
     let check = |opener: &Opener| check_listings(opener, found_set);
     let keys = request.keys.as_ref()?;
     keys.at_hand(&found_set.name, found_set.encryption(), check).unwrap_or_else(|error| {
-        let why = chain(&error);
-        context
-            .monitor
-            .note(&format!("set {}: {why}; encrypted files are not opened", found_set.name));
+        let (set, why) = (found_set.name.clone(), chain(&error));
+        context.monitor.note(KeyNotice::FilesNotOpened { set, why }.into());
         None
     })
 }
@@ -437,7 +405,7 @@ pub(in crate::flow) fn verify_copy(
         Err(what) => {
             let faults = vec![FileFault { path: SUMS.to_owned(), what }];
             let outcome = damaged(&faults, Strain::default());
-            (Against::OwnList, outcome, faults, SealCounts::default())
+            (Against::OwnList, outcome, faults, OpenedFiles::default())
         }
         Ok(wanted) => {
             note_against(&title, wanted.against, context);
@@ -457,11 +425,12 @@ pub(in crate::flow) fn verify_copy(
     }
     let repairable = outlook_of(reader, &faults, context)?;
     tell(&faults, found, &title, context);
-    if let Some(outlook) = &repairable {
-        context.monitor.note(&format!("{} is damaged: {}", found.label(), outlook.words()));
+    let (set, number) = (found.txt.id.set.clone(), found.txt.id.number);
+    if let Some(outlook) = repairable {
+        let (set, disc) = (set.clone(), number);
+        context.monitor.note(VerifyNotice::DiscDamaged { set, disc, outlook }.into());
     }
     let repairable = repairable.map(|outlook| outlook.is_repairable());
-    let (set, number) = (found.txt.id.set.clone(), found.txt.id.number);
     let seals = seals_of(reader, against, seals);
     let checked = CheckedDisc {
         set,
@@ -486,10 +455,10 @@ fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, context: Context) 
 }
 
 /// What there is to say of a disc's encrypted files; what was not opened is locked.
-fn seals_of(reader: &dyn DiscReader, against: Against, seals: SealCounts) -> Option<SealCounts> {
+fn seals_of(reader: &dyn DiscReader, against: Against, seals: OpenedFiles) -> Option<OpenedFiles> {
     let sealed = reader.files().iter().filter(|file| is_sealed(&file.path)).count() as u64;
-    let SealCounts { opened, .. } = seals;
-    let seals = SealCounts { opened, locked: sealed.saturating_sub(opened) };
+    let OpenedFiles { opened, .. } = seals;
+    let seals = OpenedFiles { opened, locked: sealed.saturating_sub(opened) };
     (against != Against::Catalog && sealed > 0).then_some(seals)
 }
 
@@ -510,18 +479,13 @@ fn outlook_of(
 }
 
 fn note_against(title: &str, against: Against, context: Context) {
-    match against {
-        Against::Catalog | Against::Signature => {}
-        Against::DiscCatalog => context.monitor.note(&format!(
-            "{title}: checked against the newest catalog on these discs and its own checksum list \
-             ({SUMS})"
-        )),
-        Against::OwnList => {
-            context
-                .monitor
-                .note(&format!("{title}: checked against its own checksum list only ({SUMS})"));
-        }
-    }
+    let medium = title.to_owned();
+    let notice = match against {
+        Against::Catalog | Against::Signature => return,
+        Against::DiscCatalog => VerifyNotice::ComparedWithDiscCatalog { medium },
+        Against::OwnList => VerifyNotice::ComparedWithOwnList { medium },
+    };
+    context.monitor.note(notice.into());
 }
 
 pub(in crate::flow) fn wanted_by_catalog(
@@ -615,15 +579,10 @@ fn note_absent(
     for disc in &known.discs {
         let was_burned = matches!(disc.state, DiscState::Verified | DiscState::Burned);
         if was_burned && !here.contains(&disc.number) {
-            let kept = kept_disc(known.catalog, known.set.id, disc.number);
-            let kept = kept.strip_prefix(", ").map(|kept| format!("; it is {kept}"));
-            context.monitor.note(&format!(
-                "disc {} of {} is not here and was not read{}",
-                disc.number,
-                found_set.name,
-                kept.unwrap_or_default()
-            ));
-            report.absent.push((found_set.name.clone(), disc.number));
+            let places = places_of_disc(known.catalog, known.set.id, disc.number);
+            let (set, disc) = (found_set.name.clone(), disc.number);
+            context.monitor.note(VerifyNotice::DiscNotHere { set, disc, places }.into());
+            report.absent.push((found_set.name.clone(), disc));
         }
     }
     Ok(())
@@ -640,7 +599,7 @@ fn record(request: &VerifyRequest, seen: &[VerifiedMedium], context: Context) {
         crate::flow::base::turn::ended_well(catalog, context);
     }
     if let Err(error) = recorded {
-        context.monitor.note(&format!("the result was not recorded: {}", chain(&error)));
+        context.monitor.note(CatalogNotice::ResultNotRecorded { why: chain(&error) }.into());
     }
 }
 
@@ -652,7 +611,8 @@ fn record_all(
     let mut shelves: HashMap<PathBuf, ShelfPlace> = HashMap::new();
     for dir in seen.iter().filter_map(|seen| seen.medium.shelf()) {
         if !shelves.contains_key(dir) {
-            let here = meet(catalog, dir, Visit::Read, &|words| context.monitor.note(words))?;
+            let here =
+                meet(catalog, dir, Visit::Read, &|notice| context.monitor.note(notice.into()))?;
             shelves.insert(dir.to_owned(), here);
         }
     }

@@ -21,10 +21,10 @@ use crate::model::disc::Encryption;
 use crate::model::{DiscNo, SetName, SnapshotSeq};
 use crate::port::event::Activity;
 use crate::port::monitor::{NewTask, RunningTask};
+use crate::port::notice::DrillNotice;
 use crate::port::passphrase::Secret;
 use crate::port::wanted::{DiscChoice, Purpose, WantedDisc, WantedMedium};
 
-use crate::flow::base::against::Against;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::open_to_write;
 use crate::flow::library::insertion::while_it_comes_back;
@@ -32,6 +32,7 @@ use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting, l
 use crate::flow::library::locations::places_of_disc;
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, DiscsError, FlowError, choose_set};
+use crate::model::Against;
 pub use request::{DrillReport, DrillRequest, DrilledDisc, RestoreScript};
 use returned::{ExpectedPath, Maker, content, expected};
 use running::DrillRun;
@@ -287,7 +288,8 @@ fn without_recovery_discs(
         if catalog.covered_by(set.id, disc.number)?.is_empty() {
             with_files.push(disc);
         } else {
-            context.monitor.note(&format!("disc {}: a recovery disc, not tested", disc.number));
+            let disc = disc.number;
+            context.monitor.note(DrillNotice::RecoveryDiscNotDrilled { disc }.into());
         }
     }
     Ok(with_files)
@@ -394,9 +396,7 @@ impl DrillSession<'_> {
             dirs.push((disc.number, files.dir().to_owned()));
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
-            self.context
-                .monitor
-                .note("restore.sh was not run: some files are not those that were packed");
+            self.context.monitor.note(DrillNotice::ScriptNotRun.into());
             return self.record_all(discs, seen, None);
         }
         // That of the newest disc, which knows what the others may have.

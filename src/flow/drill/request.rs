@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use crate::drill::Drilled;
-use crate::flow::base::against::Against;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::library::inventory::Trust;
+use crate::model::Against;
 use crate::model::{DiscNo, SetName};
 
 /// What a drill is asked to do.

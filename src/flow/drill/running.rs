@@ -8,6 +8,7 @@ use crate::flow::drill::sandbox::{DrillSandbox, remove};
 use crate::flow::{Context, FlowError};
 use crate::model::{DiscNo, Format};
 use crate::port::files::free_space;
+use crate::port::notice::{SimpleScriptLimit, Untested};
 use crate::port::passphrase::Secret;
 
 /// Directories with the content of discs, and what must come back from them.
@@ -31,11 +32,11 @@ impl DrillRun<'_> {
     pub fn restore_sh(&self, script: &Path, seen: &mut [Drilled]) -> Result<(), FlowError> {
         let long = self.expected.iter().filter(|one| one.is_too_long).count();
         if long > 0 {
-            skip(seen, format!("{long} paths are longer than tar can create"));
+            skip(seen, Untested::LongPaths { paths: long as u64 });
         }
         let odd = self.expected.iter().filter(|one| !self.maker.can_make(one.row.kind)).count();
         if odd > 0 {
-            skip(seen, format!("{odd} devices or FIFOs, which the script cannot create here"));
+            skip(seen, Untested::Devices { paths: odd as u64 });
         }
         self.run(By::RestoreSh, script, seen)
     }
@@ -48,8 +49,8 @@ impl DrillRun<'_> {
         seen: &mut [Drilled],
     ) -> Result<(), FlowError> {
         match self.unfit_for_simple(formats) {
-            Some(why) => {
-                skip(seen, format!("simple-restore.sh ({why})"));
+            Some(limit) => {
+                skip(seen, Untested::SimpleScript { limit });
                 Ok(())
             }
             None => self.run(By::SimpleRestoreSh, script, seen),
@@ -57,20 +58,23 @@ impl DrillRun<'_> {
     }
 
     /// Why the short script is not for these discs.
-    fn unfit_for_simple(&self, mut formats: impl Iterator<Item = Format>) -> Option<&'static str> {
+    fn unfit_for_simple(
+        &self,
+        mut formats: impl Iterator<Item = Format>,
+    ) -> Option<SimpleScriptLimit> {
         if formats.any(|format| format != Format::Two) {
-            return Some("discs of format 1 do not have it");
+            return Some(SimpleScriptLimit::Format1);
         }
         if let Some(one) = self.expected.iter().find(|one| !one.must) {
             return Some(match (one.is_too_long, self.maker.can_make(one.row.kind)) {
-                (true, _) => "paths are longer than it can create",
-                (false, false) => "only root can create devices",
-                (false, true) => "not all of the snapshot is on these discs",
+                (true, _) => SimpleScriptLimit::LongPaths,
+                (false, false) => SimpleScriptLimit::Devices,
+                (false, true) => SimpleScriptLimit::NotAllDiscs,
             });
         }
         // It unpacks an archive, and puts files in parts together, beside what it has restored.
         let free = free_space(&self.sandbox.0).unwrap_or(u64::MAX);
-        (content(self.expected).saturating_mul(2) > free).then_some("there is no room for it")
+        (content(self.expected).saturating_mul(2) > free).then_some(SimpleScriptLimit::NoRoom)
     }
 
     fn run(&self, by: By, script: &Path, seen: &mut [Drilled]) -> Result<(), FlowError> {
@@ -103,7 +107,7 @@ impl DrillRun<'_> {
 }
 
 /// Told of the last disc, which has the newest listing.
-fn skip(seen: &mut [Drilled], what: String) {
+fn skip(seen: &mut [Drilled], what: Untested) {
     if let Some(last) = seen.last_mut() {
         last.skipped.push(what);
     }

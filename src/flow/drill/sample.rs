@@ -9,6 +9,7 @@ use crate::model::DiscNo;
 use crate::model::rows::IndexRow;
 use crate::port::clock::Moment;
 use crate::port::event::Trouble;
+use crate::port::notice::DrillNotice;
 
 /// What there is to say of a disc before its last words.
 pub(super) fn tell(number: DiscNo, seen: &Drilled, context: Context) {
@@ -16,8 +17,13 @@ pub(super) fn tell(number: DiscNo, seen: &Drilled, context: Context) {
         let thing = format!("disc {number}: {}", fault.path);
         context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
     }
-    for words in &seen.skipped {
-        context.monitor.note(&format!("disc {number}: not tested: {words}"));
+    note_untested(number, seen, context);
+}
+
+/// Says what could not be tried.
+pub(super) fn note_untested(disc: DiscNo, seen: &Drilled, context: Context) {
+    for what in seen.skipped.iter().cloned() {
+        context.monitor.note(DrillNotice::NotTested { disc, what }.into());
     }
 }
 

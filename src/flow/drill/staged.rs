@@ -5,12 +5,13 @@ use std::fs::File;
 use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, DrillScope, Finding, KnownSet};
 use crate::codec::openpgp::{OpenError, Sealer};
 use crate::drill::{Depth, DrillError, InPlace, SampleKey};
-use crate::flow::drill::sample::{fault_lines, record, take_sample};
+use crate::flow::drill::sample::{fault_lines, note_untested, record, take_sample};
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError};
 use crate::model::disc::Encryption;
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
+use crate::port::notice::DrillNotice;
 
 /// Tries a disc that a run before left untried, where nobody is there to give a key.
 pub(in crate::flow) fn drill_without_keys(
@@ -24,8 +25,7 @@ pub(in crate::flow) fn drill_without_keys(
         return Ok(());
     }
     if set.facts.encryption.is_on() {
-        let words = "the set is encrypted, and no key is at hand; `coldcut drill` asks for it";
-        context.monitor.note(&format!("disc {} is not drilled: {words}", disc.number));
+        context.monitor.note(DrillNotice::NotDrilledWithoutKey { disc: disc.number }.into());
         return Ok(());
     }
     drill_staged(catalog, staging, set, disc, None, context)
@@ -93,17 +93,13 @@ pub(in crate::flow) fn drill_staged(
     };
     let seen = match take_sample(catalog, set, disc, &InPlace(&dir), &key, Depth::Quick, context) {
         Err(FlowError::Drill(DrillError::NoTool(tool))) => {
-            let words = "a restore by hand would need it; install it, or use --no-drill";
-            context
-                .monitor
-                .note(&format!("disc {number} is not drilled: {tool} is not installed; {words}"));
+            let notice = DrillNotice::NotDrilledWithoutTool { disc: number, tool };
+            context.monitor.note(notice.into());
             return Ok(());
         }
         seen => seen?,
     };
-    for words in &seen.skipped {
-        context.monitor.note(&format!("disc {number}: not drilled: {words}"));
-    }
+    note_untested(number, &seen, context);
     record(catalog, set.id, number, &seen, DrillScope::Sample)?;
     match seen.faults.is_empty() {
         true => Ok(()),

@@ -12,7 +12,6 @@ use crate::drill::{
     Depth, DrillFault, Drilled, KnownFile, ListingKind, SampleKey, Sampling, oddity, sample,
 };
 use crate::drive::DiscReader;
-use crate::flow::base::against::Against;
 use crate::flow::base::own_list::own_list;
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, read_small};
 use crate::flow::drill::request::{DrillRequest, DrilledDisc, RestoreScript};
@@ -25,12 +24,14 @@ use crate::flow::library::listings::FromDiscs;
 use crate::flow::library::unlock::check_listings;
 use crate::flow::{Context, FlowError, chain};
 use crate::format::by_hand::restore_sh_of;
+use crate::model::Against;
 use crate::model::DiscNo;
 use crate::model::disc::Encryption;
 use crate::model::glob::PathGlobs;
 use crate::port::event::Activity;
 use crate::port::files::open_own_to_read;
 use crate::port::monitor::{NewTask, RunningTask};
+use crate::port::notice::DrillNotice;
 use crate::port::passphrase::Secret;
 use crate::restore::index::{HISTORY, INDEX, SNAPSHOT};
 
@@ -45,7 +46,8 @@ pub(super) fn drill(
     for (number, found) in &found_set.discs {
         match (found.txt.group.is_some(), found.copies.first()) {
             (true, _) => {
-                context.monitor.note(&format!("disc {number}: a recovery disc, not tested"));
+                let disc = *number;
+                context.monitor.note(DrillNotice::RecoveryDiscNotDrilled { disc }.into());
             }
             (false, Some(reader)) => discs.push((found, &**reader)),
             (false, None) => {}
@@ -200,8 +202,7 @@ impl<'a> Strangers<'a> {
             last.faults.push(DrillFault { path: SNAPSHOT.to_owned(), what });
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
-            let words = "restore.sh was not run: not all of these discs are as coldcut writes them";
-            self.context.monitor.note(words);
+            self.context.monitor.note(DrillNotice::OwnScriptNotRun.into());
             return Ok(self.all_drilled(seen, &BTreeMap::new()));
         }
         let _task = self.context.monitor.begin(NewTask::new(Activity::Drilling));
@@ -287,10 +288,7 @@ impl<'a> Strangers<'a> {
             let theirs = read_small(reader, "restore.sh", LONGEST_SUMS);
             let differs = !theirs.is_ok_and(|theirs| theirs == ours.as_bytes());
             if differs {
-                context.monitor.note(&format!(
-                    "disc {number}: its restore.sh is not the one that this version of coldcut \
-                     writes; it was not run"
-                ));
+                context.monitor.note(DrillNotice::ScriptDiffers { disc: number }.into());
             }
             scripts.insert(number, RestoreScript::OfProgram { differs });
         }

@@ -8,13 +8,14 @@ use sha2::{Digest as _, Sha256};
 
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
-use crate::model::{Digest, DiscNo, DiscUuid, SnapshotSeq};
+use crate::model::{DatedDisc, Digest, DiscNo, DiscUuid, SnapshotSeq};
+use crate::port::notice::DiscNotice;
 use crate::port::stop::Stop;
 use crate::restore::index::index_header;
 
 use crate::flow::base::own_list::{LONGEST_SUMS, SUMS, read_small};
 use crate::flow::library::inventory::{FoundDisc, FoundSet};
-use crate::flow::{DiscsError, FlowError};
+use crate::flow::{Context, DiscsError, FlowError};
 
 /// What a disc says of itself and of those before it.
 #[derive(Clone, Debug)]
@@ -41,7 +42,13 @@ enum BranchConflict<'a> {
 pub struct Others {
     pub discs: Vec<FoundDisc>,
     /// What there is to say of them, and of discs that are not as later ones know them.
-    pub words: Vec<String>,
+    pub notices: Vec<DiscNotice>,
+}
+
+impl Others {
+    pub fn note(&self, context: Context) {
+        self.notices.iter().for_each(|notice| context.monitor.note(notice.clone().into()));
+    }
 }
 
 /// Leaves the discs of one history in the set, and returns the others. `wanted`: a disc of the history
@@ -60,8 +67,8 @@ pub fn settle(
     let chosen = choose(&told, wanted).map_err(|trouble| match trouble {
         BranchConflict::Two(one, other) => DiscsError::TwoHistories {
             set: found_set.name.clone(),
-            one: one.words(),
-            other: other.words(),
+            one: one.dated().to_string(),
+            other: other.dated().to_string(),
         },
         BranchConflict::NotHere(uuid) => {
             DiscsError::NoHistory { set: found_set.name.clone(), uuid }
@@ -81,36 +88,32 @@ pub fn settle(
     let (mut discs, kept): (Vec<_>, Vec<_>) = twins.partition(|found| is_other(found));
     found_set.twins = kept;
     discs.extend(other.into_iter().map(|(_, found)| found));
-    let words = strangers.iter().map(|one| {
-        let (one, newest) = (one.words(), newest.words());
-        format!("{one} is of a different history of the set from {newest} and is not used")
-    });
-    Ok(Others { discs, words: words.chain(changed(found_set, newest)).collect() })
+    let notices = strangers
+        .iter()
+        .map(|one| DiscNotice::OtherHistory { other: one.dated(), newest: newest.dated() });
+    Ok(Others { discs, notices: notices.chain(changed(found_set, newest)).collect() })
 }
 
 /// Discs whose list of sums is not the one that the newest disc names. What is on them is used as
 /// far as it has the sums of the listing.
-fn changed(found_set: &FoundSet, newest: &DiscClaims) -> Vec<String> {
-    let mut words = Vec::new();
+fn changed(found_set: &FoundSet, newest: &DiscClaims) -> Vec<DiscNotice> {
+    let mut notices = Vec::new();
     for (uuid, sum) in &newest.sums {
         let found = found_set.discs.values().filter(|found| found.txt.id.uuid == *uuid);
         for copy in found.flat_map(|found| &found.copies) {
             let list = read_small(&**copy, SUMS, LONGEST_SUMS);
             if list.is_ok_and(|list| Sha256::digest(&list)[..] != sum.0[..]) {
-                let (title, newest) = (copy.title(), newest.words());
-                words.push(format!(
-                    "{title}: {SUMS} is not the one that {newest} knows: it was damaged or changed \
-                     since"
-                ));
+                let (medium, newest) = (copy.title(), newest.dated());
+                notices.push(DiscNotice::ListChanged { medium, newest });
             }
         }
     }
-    words
+    notices
 }
 
 impl DiscClaims {
-    fn words(&self) -> String {
-        format!("disc {} of {} ({})", self.disc, self.date, self.uuid)
+    fn dated(&self) -> DatedDisc {
+        DatedDisc { disc: self.disc, date: self.date.clone(), uuid: self.uuid }
     }
 }
 

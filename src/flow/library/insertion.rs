@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use crate::drive::{Absence, Drive, DriveError, Slot};
 use crate::port::clock::{Deadline, pause};
+use crate::port::notice::{DiscNotice, DriveNotice};
 use crate::port::question::{Answer, Question};
 use crate::port::wanted::{InsertRequest, WantedMedium};
 
@@ -71,7 +72,7 @@ pub fn while_it_comes_back<T>(
     loop {
         match work() {
             Err(error) if returns < RETURNS && comes_back(&error) => {
-                context.monitor.note(&chain(&error));
+                context.monitor.note(DiscNotice::DiscGone { why: chain(&error) }.into());
                 returns += 1;
             }
             done => return done,
@@ -103,10 +104,10 @@ pub fn when_free<T>(
         if deadline.is_over() {
             return Err(error);
         }
-        let words = format!("{}; waiting until it is free", chain(&error));
-        if said.as_ref() != Some(&words) {
-            context.monitor.note(&words);
-            said = Some(words);
+        let notice = DriveNotice::WaitingForDrive { why: chain(&error) };
+        if said.as_ref() != Some(&notice) {
+            context.monitor.note(notice.clone().into());
+            said = Some(notice);
         }
         pause(deadline.left().map_or(LOOK, |left| left.min(LOOK)), context.stop)?;
     }
@@ -118,7 +119,7 @@ pub fn give_back(drive: &mut dyn Drive, context: Context) -> Result<(), FlowErro
     let Some(slot) = drive.slot() else { return Ok(()) };
     match slot.eject() {
         Err(error) if error.is_in_use() => {
-            context.monitor.note(&format!("{}; the disc stays in the drive", chain(&error)));
+            context.monitor.note(DriveNotice::DiscLeftInDrive { why: chain(&error) }.into());
             Ok(())
         }
         done => Ok(done?),
@@ -157,7 +158,7 @@ fn hand_out(
     asked: bool,
 ) -> Result<(), FlowError> {
     if slot.content()?.is_some() {
-        context.monitor.note(&format!("{}; ejecting it", chain(refusal)));
+        context.monitor.note(DriveNotice::Ejecting { why: chain(refusal) }.into());
         slot.eject()?;
     } else if !asked {
         slot.eject()?;

@@ -18,6 +18,7 @@ use crate::format::volume::image_name;
 use crate::model::disc::Encryption;
 use crate::model::{DiscIdentity, DiscNo, DiscUuid, SetName, SetUuid};
 use crate::port::event::Trouble;
+use crate::port::notice::DiscNotice;
 use crate::port::stop::{Stop, Stopped};
 use crate::port::wanted::WantedMedium;
 
@@ -132,16 +133,9 @@ fn other_disc(drive: &mut dyn Drive, wanted: &WantedMedium) -> Result<FlowError,
     })
 }
 
-fn drive_problem(error: &DriveError) -> Problem {
-    let kind = match error {
-        DriveError::Foreign(path) | DriveError::NotAnImage(path) if !is_called_like_ours(path) => {
-            ProblemKind::Foreign
-        }
-        // What is left of it is used, and what is missing will be missed.
-        DriveError::CutShort { .. } => ProblemKind::Remark,
-        _ => ProblemKind::Damage,
-    };
-    Problem { what: chain(error), kind }
+/// What a drive could not make a disc of.
+pub(in crate::flow) fn drive_problem(error: &DriveError) -> Problem {
+    Problem::of_drive(error, is_called_like_ours)
 }
 
 /// `holidays-0007.iso`: whatever is in it, it was a coldcut disc.
@@ -210,19 +204,15 @@ impl FoundSet {
         self.discs.values().chain(&self.twins)
     }
 
-    /// What there is to say of discs that share a number.
-    pub fn twin_words(&self) -> impl Iterator<Item = String> {
-        self.twins.iter().map(|twin| {
-            let DiscIdentity { number: disc, uuid: disc_uuid, .. } = &twin.txt.id;
-            let taken =
-                self.discs.get(disc).map_or_else(String::new, |f| f.txt.id.uuid.to_string());
-            let title = twin.copies.first().map_or_else(String::new, |copy| copy.title());
-            format!(
-                "two different discs claim to be disc {disc} of {}: {taken}, which is used, and \
-                 {disc_uuid} ({title})",
-                self.name
-            )
-        })
+    /// Says which discs share a number.
+    pub(in crate::flow) fn note_twins(&self, context: Context) {
+        for twin in &self.twins {
+            let DiscIdentity { number: disc, uuid: other, .. } = twin.txt.id;
+            let used = self.discs.get(&disc).map(|found| found.txt.id.uuid);
+            let medium = twin.copies.first().map_or_else(String::new, |copy| copy.title());
+            let set = self.name.clone();
+            context.monitor.note(DiscNotice::SameNumber { set, disc, used, other, medium }.into());
+        }
     }
 }
 
@@ -236,20 +226,34 @@ impl Inventory {
     /// Tells what could not be used of what was found; how much of that matters.
     pub fn tell_problems(&self, context: Context) -> UnusableCounts {
         let mut told = UnusableCounts::default();
-        self.gone.iter().for_each(|absence| context.monitor.note(&absence.to_string()));
+        self.note_gone(context);
         for problem in &self.problems {
-            match problem.kind {
-                ProblemKind::Damage => told.damaged += 1,
-                ProblemKind::Refused => told.refused += 1,
-                _ => {
-                    context.monitor.note(&problem.what);
-                    continue;
-                }
+            match problem {
+                Problem::Unusable { kind: ProblemKind::Damage, .. } => told.damaged += 1,
+                Problem::Unusable { kind: ProblemKind::Refused, .. } => told.refused += 1,
+                _ => {}
             }
-            let thing = self.from.display().to_string();
-            context.monitor.trouble(&Trouble { thing, what: problem.what.clone() });
+            self.tell_problem(problem, context);
         }
         told
+    }
+
+    /// A disc that is missed is trouble; all else a person may want to know.
+    fn tell_problem(&self, problem: &Problem, context: Context) {
+        match problem.why().filter(|_| problem.is_missed()) {
+            Some(why) => {
+                let (thing, what) = (self.from.display().to_string(), why.to_owned());
+                context.monitor.trouble(&Trouble { thing, what });
+            }
+            None => context.monitor.note(problem.notice()),
+        }
+    }
+
+    /// Says what was here and is not any more.
+    pub(in crate::flow) fn note_gone(&self, context: Context) {
+        for absence in &self.gone {
+            context.monitor.note(DiscNotice::DiscGone { why: absence.to_string() }.into());
+        }
     }
 
     fn sorted(from: &Path, found: Discs) -> Inventory {
@@ -273,7 +277,7 @@ impl Inventory {
 
     /// Discs of which nobody knows who they are, are of no use.
     pub fn give_up_unnamed(&mut self) {
-        self.problems.extend(self.unnamed.drain(..).map(|unnamed| unnamed.problem));
+        self.problems.extend(self.unnamed.drain(..).map(|unnamed| Problem::damage(unnamed.why)));
     }
 
     /// More discs, sorted in among the others.
@@ -291,13 +295,12 @@ impl Inventory {
                 continue;
             }
             match told {
-                Ok((txt, complaint)) => {
-                    let kind = ProblemKind::Remark;
-                    self.problems.extend(complaint.map(|what| Problem { what, kind }));
+                Ok((txt, remark)) => {
+                    self.problems.extend(remark.map(Problem::Remark));
                     self.add(txt, reader);
                 }
-                Err(problem) if problem.kind == ProblemKind::Damage => {
-                    self.unnamed.push(Unnamed { reader, problem });
+                Err(Problem::Unusable { kind: ProblemKind::Damage, why }) => {
+                    self.unnamed.push(Unnamed { reader, why });
                 }
                 Err(problem) => self.problems.push(problem),
             }
@@ -324,10 +327,10 @@ impl Inventory {
             found.copies = sifted.signed;
             repaired.extend(sifted.repaired);
         }
-        for Unnamed { reader, problem } in unnamed.drain(..) {
+        for Unnamed { reader, why } in unnamed.drain(..) {
             let sifted = sift(vec![reader], checker, mend, problems, stop)?;
             // Who does not say who they are in a signed text are nobody.
-            problems.extend((!sifted.signed.is_empty()).then_some(problem));
+            problems.extend((!sifted.signed.is_empty()).then_some(Problem::damage(why)));
             repaired.extend(sifted.repaired);
         }
         self.sets.iter_mut().for_each(FoundSet::drop_empty);
@@ -356,8 +359,8 @@ impl Inventory {
     fn words(&self) -> String {
         let discs = self.sets.iter().flat_map(|found_set| found_set.discs.values());
         let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
-        words.extend(self.problems.iter().map(|problem| problem.what.clone()));
-        words.extend(self.unnamed.iter().map(|unnamed| unnamed.problem.what.clone()));
+        words.extend(self.problems.iter().filter_map(|problem| problem.why().map(str::to_owned)));
+        words.extend(self.unnamed.iter().map(|unnamed| unnamed.why.clone()));
         words.join(", ")
     }
 
@@ -421,9 +424,10 @@ impl Inventory {
         }
         let from = self.from.clone();
         let of_ours = [ProblemKind::Damage, ProblemKind::Refused, ProblemKind::Newer];
-        let unnamed = self.unnamed.iter().map(|unnamed| &unnamed.problem);
-        match self.problems.iter().chain(unnamed).find(|problem| of_ours.contains(&problem.kind)) {
-            Some(problem) => DiscsError::Unusable { from, what: problem.what.clone() }.into(),
+        let is_ours = |problem: &&Problem| problem.kind().is_some_and(|k| of_ours.contains(&k));
+        let problem = self.problems.iter().find(is_ours).and_then(Problem::why);
+        match problem.or(self.unnamed.first().map(|unnamed| unnamed.why.as_str())) {
+            Some(why) => DiscsError::Unusable { from, what: why.to_owned() }.into(),
             None => DiscsError::NoDiscs(from).into(),
         }
     }
@@ -468,13 +472,11 @@ fn sift(
         if is_mendable && sifted.signed.is_empty() && sifted.repaired.is_none() {
             sifted.repaired = mend(&*copy);
             if sifted.repaired.is_some() {
-                let what = format!("{what}; it was repaired from its recovery data");
-                problems.push(Problem { what, kind: ProblemKind::Remark });
+                problems.push(Problem::Remark(DiscNotice::SignedDiscRepaired { why: what }));
                 continue;
             }
         }
-        let kind = if is_mendable { ProblemKind::Damage } else { ProblemKind::Refused };
-        problems.push(Problem { what, kind });
+        problems.push(if is_mendable { Problem::damage(what) } else { Problem::refused(what) });
     }
     Ok(sifted)
 }

@@ -16,8 +16,9 @@ use crate::format::DiscTxt;
 use crate::format::members::part_id;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
-use crate::model::{Bytes, Digest, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::model::{Bytes, Digest, DiscIdentity, DiscNo, Kind, RelPath, SnapshotSeq};
 use crate::port::files::{hold, make_private_dir, open_own_to_read};
+use crate::port::notice::ListingNotice;
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
     CATALOG, ListingError, each_index_row, index_header, open_listing, packed_size,
@@ -181,7 +182,7 @@ impl FromDiscs<'_> {
                     Err(error) => {
                         listings.failed = true;
                         self.doubt(&error);
-                        self.note(copy, &error, "another listing is used, if there is one");
+                        self.note_listing(copy, &error);
                     }
                     Ok(chosen) => {
                         let is_whole = !chosen.is_damaged;
@@ -200,7 +201,8 @@ impl FromDiscs<'_> {
     /// anybody can write, and a listing of another disc or of a former run fits it then.
     fn is_doubtful(&self, found: &FoundDisc) -> bool {
         let Some(why) = self.contradiction(found) else { return false };
-        self.context.monitor.note(&format!("{why}; its listings are not used"));
+        let DiscIdentity { set, number: disc, .. } = found.label();
+        self.note(ListingNotice::ListingContradicted { set, disc, why });
         self.doubts.add();
         true
     }
@@ -247,10 +249,7 @@ impl FromDiscs<'_> {
         let before: BTreeSet<SnapshotSeq> = listed.iter().map(|found| found.txt.snapshot).collect();
         before.range(..seq).rev().find_map(|&before| {
             let chosen = self.select_listed(Some(before), globs).ok()?;
-            self.context.monitor.note(&format!(
-                "no listing of snapshot {seq} can be read from these discs: snapshot {before} is \
-                 used instead"
-            ));
+            self.note(ListingNotice::OlderSnapshotUsed { wanted: seq, used: before });
             Some(ChosenListing { is_damaged: true, ..chosen })
         })
     }
@@ -263,8 +262,13 @@ impl FromDiscs<'_> {
         .into()
     }
 
-    fn note(&self, reader: &dyn DiscReader, error: &dyn std::error::Error, then: &str) {
-        self.context.monitor.note(&format!("{}: {}; {then}", reader.title(), chain(error)));
+    fn note(&self, notice: ListingNotice) {
+        self.context.monitor.note(notice.into());
+    }
+
+    fn note_listing(&self, reader: &dyn DiscReader, error: &ListingError) {
+        let (medium, why) = (reader.title(), chain(error));
+        self.note(ListingNotice::ListingUnreadable { medium, why });
     }
 
     fn read_listing(
@@ -299,7 +303,7 @@ impl FromDiscs<'_> {
         }
         if let Some(error) = &trouble {
             self.doubt(error);
-            self.note(reader, error, "another listing is used, if there is one");
+            self.note_listing(reader, error);
         }
         Ok(ChosenListing { seq: of, selection, is_damaged: trouble.is_some() })
     }
@@ -327,7 +331,8 @@ impl FromDiscs<'_> {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
                         self.doubt(&error);
-                        self.note(copy, &error, "what it has may not be found");
+                        let (medium, why) = (copy.title(), chain(&error));
+                        self.note(ListingNotice::IndexUnreadable { medium, why });
                     }
                 }
             }
@@ -380,7 +385,7 @@ impl FromDiscs<'_> {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                     Err(error) => {
                         self.doubt(&error);
-                        self.note(copy, &error, "another listing is used, if there is one");
+                        self.note_listing(copy, &error);
                     }
                     Ok(chosen) if !chosen.is_damaged => return Ok(Some(chosen)),
                     Ok(chosen) => {
@@ -481,7 +486,8 @@ impl FromDiscs<'_> {
                 self.doubts.refused_catalog(copy, chain(&error));
                 is_damaged = true;
             }
-            self.note(copy, &error, "another catalog is used, if there is one");
+            let (medium, why) = (copy.title(), chain(&error));
+            self.note(ListingNotice::CatalogUnreadable { medium, why });
         }
         if is_damaged && self.doubts.count() == before {
             self.doubts.add();

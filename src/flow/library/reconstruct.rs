@@ -13,10 +13,11 @@ use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Image, ReadError, Volume};
 use crate::format::disc_txt::RecoveryRole;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Carrier, DiscNo, Sectors, plural};
+use crate::model::{Bytes, Carrier, DiscNo, Sectors};
 use crate::port::event::Activity;
 use crate::port::files::{make_private_dir, read_own};
 use crate::port::monitor::NewTask;
+use crate::port::notice::RecoveryNotice;
 use crate::port::stop::Stop;
 use crate::recovery::packets::{Collector, RecoverySet};
 use crate::recovery::program::{self, Repair};
@@ -52,27 +53,18 @@ pub fn remake(
     context: Context,
 ) -> Result<Vec<FoundDisc>, FlowError> {
     let Some(at_hand) = AtHand::of(found_set, disc) else { return Ok(Vec::new()) };
-    let name = &found_set.name;
+    let set = found_set.name.clone();
     if at_hand.lost.len() > at_hand.recovery.len() {
-        context.monitor.note(&format!(
-            "disc {disc} of {name} cannot be reconstructed: {} missing, and only {} here",
-            plural(at_hand.lost.len() as u64, "disc of its group is", "discs of its group are"),
-            plural(
-                at_hand.recovery.len() as u64,
-                "of its recovery discs is",
-                "of its recovery discs are"
-            )
-        ));
+        let (missing, recovery) = (at_hand.lost.len() as u64, at_hand.recovery.len() as u64);
+        context.monitor.note(RecoveryNotice::TooFewDiscs { set, disc, missing, recovery }.into());
         return Ok(Vec::new());
     }
-    context
-        .monitor
-        .note(&format!("reconstructing disc {disc} of {name} from the discs of its group"));
+    context.monitor.note(RecoveryNotice::Reconstructing { set: set.clone(), disc }.into());
     match at_hand.make(scratch, context) {
         Ok(made) => trusted(made, signed_by, context),
         Err(why) => {
             context.stop.check()?;
-            context.monitor.note(&format!("disc {disc} of {name} cannot be reconstructed: {why}"));
+            context.monitor.note(RecoveryNotice::NotReconstructed { set, disc, why }.into());
             Ok(Vec::new())
         }
     }
@@ -90,7 +82,10 @@ fn trusted(
         let doubts = found.copies.iter().map(|copy| distrust(&**copy, checker, context.stop));
         let doubts = doubts.collect::<Result<Vec<_>, _>>()?;
         match doubts.into_iter().flatten().next() {
-            Some(doubt) => context.monitor.note(&doubt.what),
+            Some(doubt) => {
+                let notice = RecoveryNotice::ReconstructedUnsigned { why: doubt.what };
+                context.monitor.note(notice.into());
+            }
             None => trusted.push(found),
         }
     }
@@ -248,7 +243,8 @@ fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Result<Vec<u8
 fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, String> {
     let path = dir.0.join(format!("{:04}.iso", disc.0));
     let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
-    let (txt, _) = identify(&image).map_err(|problem| problem.what)?;
+    let (txt, _) =
+        identify(&image).map_err(|problem| problem.why().unwrap_or_default().to_owned())?;
     if txt.id.number != disc {
         return Err(format!(
             "the reconstructed disc {disc} says that it is disc {}",

@@ -15,11 +15,12 @@ use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Folder, Read
 use crate::format::DiscTxt;
 use crate::model::disc::Encryption;
 use crate::model::size::SECTOR;
-use crate::model::{Bytes, Carrier, DiscNo, RelPath, Sectors};
+use crate::model::{Bytes, Carrier, DiscIdentity, DiscNo, RelPath, Sectors};
 use crate::port::event::Activity;
 use crate::port::files::{create_own, free_space, make_private_dir, open_own_to_read};
 use crate::port::held_dir::HeldDir;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
+use crate::port::notice::{DiscOrMedium, RecoveryNotice};
 use crate::port::stop::{Heeding, Stop};
 use crate::recovery::packets::{Collector, CoveredFile, RecoverySet, copy_packets};
 use crate::recovery::program::{self, Repair};
@@ -135,8 +136,8 @@ impl<'a> Repairer<'a> {
 
     /// The files of a disc, repaired; `None` if it has no recovery data, or too little.
     pub fn folder(&self, disc: &dyn DiscReader) -> Option<Arc<Workplace>> {
-        let title = disc.title();
-        has_recovery_data(disc).then(|| self.mend(&[disc], &title, None).ok())?
+        let medium = DiscOrMedium::Medium { medium: disc.title() };
+        has_recovery_data(disc).then(|| self.mend(&[disc], medium).ok())?
     }
 
     /// The same, as a disc of its own.
@@ -157,7 +158,8 @@ impl<'a> Repairer<'a> {
             return None;
         }
         let title = reader.title();
-        let mended = self.once(&title, || self.mend(&[reader], &title, None)).ok()?;
+        let medium = DiscOrMedium::Medium { medium: title.clone() };
+        let mended = self.once(&title, || self.mend(&[reader], medium)).ok()?;
         identify(&mended.folder).ok().map(|(txt, _)| txt)
     }
 
@@ -172,24 +174,26 @@ impl<'a> Repairer<'a> {
 
     fn mended(&self, found: &FoundDisc) -> RepairResult {
         let copies = Repairer::copies(found, None);
-        let label = found.label();
-        let mend = || self.mend(&copies, &label.to_string(), Some(label.number));
+        let DiscIdentity { set, number: disc, .. } = found.label();
+        let mend = || self.mend(&copies, DiscOrMedium::Disc { set, disc });
         self.once(&key(found), mend)
     }
 
-    fn mend(
-        &self,
-        copies: &[&dyn DiscReader],
-        label: &str,
-        number: Option<DiscNo>,
-    ) -> RepairResult {
-        self.monitor.note(&format!("{label} is damaged; repairing it from its recovery data"));
+    fn mend(&self, copies: &[&dyn DiscReader], what: DiscOrMedium) -> RepairResult {
+        let number = match &what {
+            DiscOrMedium::Disc { disc, .. } => Some(*disc),
+            DiscOrMedium::Medium { .. } => None,
+        };
+        self.monitor.note(RecoveryNotice::Repairing { what: what.clone() }.into());
         let dir = self.scratch.join(format!("mended-{}", Uuid::new_v4()));
         let mended = self.mend_in(copies, number, dir);
         match &mended {
-            Ok(_) => self.monitor.note(&format!("{label} is repaired")),
+            Ok(_) => self.monitor.note(RecoveryNotice::Repaired { what }.into()),
             Err(_) if self.stop.check().is_err() => {}
-            Err(why) => self.monitor.note(&format!("{label} cannot be repaired: {why}")),
+            Err(why) => {
+                let why = why.clone();
+                self.monitor.note(RecoveryNotice::NotRepaired { what, why }.into());
+            }
         }
         mended
     }

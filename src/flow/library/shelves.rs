@@ -11,6 +11,7 @@ use crate::catalog::{Catalog, CatalogError, CopyPlacement, KnownSet, Shelved};
 use crate::drive::shelf_identity::{give_id, id_of, place_of, renew_id};
 use crate::format::volume::image_name;
 use crate::model::{Carrier, FileId, SetName, ShelfId, ShelfPlace};
+use crate::port::notice::{SetNotice, ShelfNotice};
 
 use crate::flow::base::turn::open_to_write;
 use crate::flow::{Context, FlowError};
@@ -33,7 +34,7 @@ pub fn arrive(catalog: &Path, dest: &Path, context: Context) -> Result<(), FlowE
     let mut catalog = open_to_write(catalog, context)?;
     let further = (2..).map(|n| dest.join(format!("copy{n}"))).take_while(|dir| dir.is_dir());
     for dir in std::iter::once(dest.to_owned()).chain(further) {
-        meet(&mut catalog, &dir, Visit::Write, &|words| context.monitor.note(words))?;
+        meet(&mut catalog, &dir, Visit::Write, &|notice| context.monitor.note(notice.into()))?;
     }
     Ok(())
 }
@@ -44,7 +45,7 @@ pub fn meet(
     catalog: &mut Catalog,
     dir: &Path,
     visit: Visit,
-    say: &dyn Fn(&str),
+    say: &dyn Fn(ShelfNotice),
 ) -> Result<ShelfPlace, CatalogError> {
     let mut here = place_of(dir);
     if !here.dir.is_dir() {
@@ -65,7 +66,11 @@ pub fn meet(
         }
     } else if let (false, None) = (is_known, others.iter().find(|other| is_there(other.place()))) {
         let puts: Vec<CopyPlacement> = others.iter().map(|copy| copy.put(&here, true)).collect();
-        say(&moved_words(&puts, others[0].place(), &here));
+        say(ShelfNotice::ShelfMoved {
+            shelf_before: others[0].place().dir.clone(),
+            shelf: here.dir.clone(),
+            is_unproved: puts.iter().any(|put| put.is_unproved),
+        });
         catalog.put_copies(&puts)?;
         return Ok(here);
     } else {
@@ -75,11 +80,8 @@ pub fn meet(
             Visit::Read => None,
         };
         if !is_known {
-            say(&format!(
-                "shelf {} is a copy of the shelf {}: its discs are further copies",
-                here.dir.display(),
-                others[0].place().dir.display()
-            ));
+            let (shelf, original) = (here.dir.clone(), others[0].place().dir.clone());
+            say(ShelfNotice::ShelfCopied { shelf, original });
         }
     }
     note(catalog, &known, &here)?;
@@ -97,17 +99,6 @@ fn note(catalog: &mut Catalog, known: &[Shelved], here: &ShelfPlace) -> Result<(
     let puts: Vec<CopyPlacement> =
         known.iter().filter(lacks).map(|copy| copy.put(here, false)).collect();
     catalog.put_copies(&puts)
-}
-
-fn moved_words(puts: &[CopyPlacement], from: &ShelfPlace, to: &ShelfPlace) -> String {
-    let (before, now) = (from.dir.display(), to.dir.display());
-    match puts.iter().any(|put| put.is_unproved) {
-        false => format!("the shelf {before} is now at {now}"),
-        true => format!(
-            "the shelf {before} is now at {now}, on another file system, as far as can be told: \
-             its copies count as not verified until they are read there"
-        ),
-    }
 }
 
 /// Copies on shelves of this id in other places.
@@ -168,7 +159,7 @@ fn merge(
     catalog: &mut Catalog,
     known: &[Shelved],
     here: &ShelfPlace,
-    say: &dyn Fn(&str),
+    say: &dyn Fn(ShelfNotice),
 ) -> Result<(), CatalogError> {
     let sets = catalog.sets()?;
     for copy in known.iter().filter(|copy| copy.place().dir == here.dir) {
@@ -182,14 +173,9 @@ fn merge(
             if is_other && other.file(name) == Some(file) {
                 let (one, two) = (copy.copy.number, other.copy.number);
                 catalog.merge_copies(copy.set, copy.disc, one, two)?;
-                say(&format!(
-                    "copies {} and {} of disc {} of {name} are the same image, in {}: they now \
-                     count as one copy",
-                    one.0.min(two.0),
-                    one.0.max(two.0),
-                    copy.disc,
-                    here.dir.display()
-                ));
+                let (set, disc, shelf) = (name.clone(), copy.disc, here.dir.clone());
+                let copies = [one.0.min(two.0), one.0.max(two.0)];
+                say(ShelfNotice::CopiesMerged { set, disc, copies, shelf });
             }
         }
     }
@@ -241,13 +227,11 @@ pub fn say_other_shelf(
     if of_last().any(|copy| copy.place().dir.starts_with(&dest.dir)) {
         return Ok(());
     }
-    let Some(before) = of_last().next().map(|copy| copy.place().dir.display()) else {
+    let Some(shelf_before) = of_last().next().map(|copy| copy.place().dir.clone()) else {
         return Ok(());
     };
-    let (name, dir) = (&set.facts.name, dest.dir.display());
-    context.monitor.note(&format!(
-        "disc {last} of {name} is on shelf {before}; the next ones go to shelf {dir}"
-    ));
+    let (set, disc, shelf) = (set.facts.name.clone(), last, dest.dir.clone());
+    context.monitor.note(SetNotice::OtherShelf { set, disc, shelf_before, shelf }.into());
     Ok(())
 }
 

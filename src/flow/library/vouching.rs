@@ -7,6 +7,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use crate::model::Meta;
+use crate::port::notice::RestoreNotice;
 use crate::port::question::{Answer, Question};
 use crate::restore::privileges::{Privileges, keep_target, withhold};
 use crate::restore::select::Selection;
@@ -75,14 +76,9 @@ fn take_out(
 ) -> Withheld {
     withhold(selection);
     if !what.is_empty() {
-        let why = match is_doubt {
-            true => {
-                "; neither the catalog nor a signature vouches for these discs \
-                 (--trust-metadata restores them, --no-trust-metadata leaves them out)"
-            }
-            false => "",
-        };
-        context.monitor.note(&format!("left out: {what}{why}"));
+        let Privileges { set_id, attributes, devices } = what;
+        let notice = RestoreNotice::RightsLeftOut { set_id, attributes, devices, is_doubt };
+        context.monitor.note(notice.into());
     }
     Withheld { what, is_doubt: is_doubt && !what.is_empty() }
 }

@@ -2,6 +2,7 @@
 //! the discs inserts the first one first, which knows the least: a later one is asked for.
 
 use crate::model::{DiscNo, Kind};
+use crate::port::notice::RestoreNotice;
 use crate::port::wanted::{DiscChoice, WantedMedium};
 use crate::restore::plan::TargetState;
 use crate::restore::plan::is_stored;
@@ -10,7 +11,7 @@ use crate::restore::survey::standing;
 use crate::flow::WaitLimit;
 use crate::flow::library::listings::{ChosenListing, KnownIn};
 use crate::flow::restore::RestoreSession;
-use crate::flow::{DiscsError, FlowError};
+use crate::flow::{DiscsError, FlowError, chain};
 
 type ListingChoice = (ChosenListing, Option<KnownIn>);
 
@@ -29,7 +30,8 @@ impl RestoreSession<'_> {
                 Ok(later) => choice = Ok(later),
                 // What an earlier disc told is better than nothing.
                 Err(error) if choice.is_ok() => {
-                    self.context.monitor.note(&crate::flow::chain(&error))
+                    let notice = RestoreNotice::LaterDiscNoHelp { why: chain(&error) };
+                    self.context.monitor.note(notice.into());
                 }
                 Err(error) => choice = Err(error),
             }
@@ -63,10 +65,7 @@ impl RestoreSession<'_> {
     /// The disc that was there before is as good an answer: there is none that is later.
     fn insert_later(&mut self, before: DiscNo) -> Result<bool, FlowError> {
         let name = self.found_set.name.clone();
-        self.context.monitor.note(&format!(
-            "disc {before} was written before all of this was on discs: a later one knows where \
-             the rest is"
-        ));
+        self.context.monitor.note(RestoreNotice::LaterDiscNeeded { disc: before }.into());
         let wanted = WantedMedium::any(Some(&name), DiscChoice::NewerThan(before));
         self.insert_one(&wanted, |found_set| !found_set.discs.is_empty())
     }

@@ -10,12 +10,12 @@ use std::path::{Path, PathBuf};
 use crate::catalog::Catalog;
 use crate::codec::openpgp::Opener;
 use crate::drive::{Absence, DiscReader, Drive};
-use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq, plural};
+use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::event::Trouble;
 use crate::port::files::free_space;
+use crate::port::notice::{CatalogNotice, DiscNotice, RestoreNotice};
 use crate::port::operator::Operator;
 use crate::port::question::{Answer, Question};
 use crate::port::stop::Stopped;
@@ -33,7 +33,7 @@ use crate::flow::base::keys::KeyRing;
 use crate::flow::library::branches::settle;
 use crate::flow::library::insertion::{RETURNS, while_it_comes_back};
 use crate::flow::library::inventory::{
-    FoundDisc, FoundSet, Inventory, Problem, ProblemKind, Trust, Vetting, look, look_in,
+    FoundDisc, FoundSet, Inventory, Problem, Trust, Vetting, look, look_in,
 };
 use crate::flow::library::listings::{ChosenListing, FromDiscs, KnownIn};
 use crate::flow::library::repair::Repairer;
@@ -154,10 +154,9 @@ fn restore_from(
     let mut inventory = inventory.must_be_signed(signed_by, &mend, context.stop)?;
     vetting.vet(&mut inventory);
     note_problems(&inventory.problems, context);
-    inventory.gone.iter().for_each(|absence| context.monitor.note(&absence.to_string()));
-    let is_missed =
-        |problem: &Problem| matches!(problem.kind, ProblemKind::Damage | ProblemKind::Refused);
-    let mut in_doubt = inventory.problems.iter().any(is_missed) || !inventory.gone.is_empty();
+    inventory.note_gone(context);
+    let is_missed = inventory.problems.iter().any(Problem::is_missed);
+    let mut in_doubt = is_missed || !inventory.gone.is_empty();
     let mut found_set = inventory.choose(request.name.as_ref())?;
     let known = local_catalog(request, &mut found_set, context)?;
     let needs_key = !(request.dry_run && known.is_some());
@@ -167,13 +166,13 @@ fn restore_from(
         ask_newest_catalog(request, &mut found_set, opener.as_ref(), &repairer, context)?;
         let others =
             settle(&mut found_set, (opener.as_ref(), context.stop), request.trust.history)?;
-        others.words.iter().for_each(|words| context.monitor.note(words));
+        others.note(context);
     }
     for unnamed in found_set.unnamed.drain(..) {
-        context.monitor.note(&unnamed.problem.what);
+        context.monitor.note(Problem::damage(unnamed.why).notice());
         in_doubt = true;
     }
-    found_set.twin_words().for_each(|words| context.monitor.note(&words));
+    found_set.note_twins(context);
     let mut session =
         RestoreSession::new(request, context, found_set, drive, opener, repairer, vetting);
     let choice = session.choose(known);
@@ -259,7 +258,7 @@ fn first_disc(
 }
 
 pub(in crate::flow) fn note_problems(problems: &[Problem], context: Context) {
-    problems.iter().for_each(|problem| context.monitor.note(&problem.what));
+    problems.iter().for_each(|problem| context.monitor.note(problem.notice()));
 }
 
 /// Our own catalog and the snapshot that is meant, if it knows the set, and no less than the discs
@@ -270,20 +269,22 @@ fn local_catalog(
     context: Context,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
     let found = find_set(&request.catalog, found_set).unwrap_or_else(|error| {
-        context.monitor.note(&format!("{}; the discs' own listings are used", chain(&error)));
+        context.monitor.note(CatalogNotice::CatalogNotUsed { why: chain(&error) }.into());
         None
     });
     let Some(known) = found else { return Ok(None) };
     if !found_set.is_known_as_here(&known.catalog.discs(known.set)?) {
-        let words =
-            "the catalog knows other discs of these numbers; the discs' own listings are used";
-        context.monitor.note(words);
+        context.monitor.note(CatalogNotice::CatalogOfOtherDiscs.into());
         return Ok(None);
     }
     let on_discs = found_set.discs.values().map(|found| found.txt.snapshot).max();
     let in_catalog = known.catalog.snapshots(known.set)?.last().map(|snapshot| snapshot.seq);
     if on_discs > in_catalog {
-        context.monitor.note(&unknown_words(found_set, in_catalog));
+        // Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
+        let newer = found_set.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
+        let discs = newer.map(|found| found.txt.id.number).collect();
+        let set = found_set.name.clone();
+        context.monitor.note(CatalogNotice::CatalogOlder { set, discs }.into());
         return Ok(None);
     }
     match (known.finished(request.snapshot)?, request.snapshot) {
@@ -294,21 +295,6 @@ fn local_catalog(
         }
         (None, None) => Ok(None),
     }
-}
-
-/// Whether a disc that is newer than the catalog is the owner's, nothing here can tell.
-fn unknown_words(found_set: &FoundSet, in_catalog: Option<SnapshotSeq>) -> String {
-    let newer = found_set.discs.values().filter(|found| Some(found.txt.snapshot) > in_catalog);
-    let numbers: Vec<String> = newer.map(|found| found.txt.id.number.to_string()).collect();
-    let discs = if numbers.len() == 1 { "disc" } else { "discs" };
-    let (verb, own) = if numbers.len() == 1 { ("is", "its") } else { ("are", "their") };
-    format!(
-        "{discs} {} of {} {verb} newer than the catalog, which cannot tell whether you made {}; \
-         {own} own listings are used",
-        numbers.join(", "),
-        found_set.name,
-        if numbers.len() == 1 { "it" } else { "them" }
-    )
 }
 
 fn find_set(catalog: &Path, found_set: &FoundSet) -> Result<Option<KnownIn>, FlowError> {
@@ -398,8 +384,8 @@ impl RestoreSession<'_> {
             match known.select(seq, globs) {
                 Ok(chosen) => return self.checked(chosen).map(|chosen| (chosen, Some(known))),
                 Err(FlowError::Catalog(error)) if !self.request.dry_run => {
-                    let why = chain(&error);
-                    self.context.monitor.note(&format!("{why}; the discs' own listings are used"));
+                    let notice = CatalogNotice::CatalogNotUsed { why: chain(&error) };
+                    self.context.monitor.note(notice.into());
                 }
                 Err(error) => return Err(error),
             }
@@ -420,13 +406,14 @@ impl RestoreSession<'_> {
             Some(known) => former(known),
             None => self.discs_at_hand().newest_catalog().and_then(|(_, known)| former(&known)),
         };
-        if let Some((before, count)) = former {
-            let files = if count == 1 { "file" } else { "files" };
-            self.context.monitor.note(&format!(
-                "snapshot {} has no file; snapshot {}, of {}, has {count} {files}: --snapshot {} \
-                 restores it",
-                chosen.seq, before.seq, before.started, before.seq
-            ));
+        if let Some((before, files)) = former {
+            let notice = RestoreNotice::SnapshotEmpty {
+                snapshot: chosen.seq,
+                earlier: before.seq,
+                date: before.started,
+                files,
+            };
+            self.context.monitor.note(notice.into());
         }
     }
 
@@ -533,38 +520,38 @@ impl RestoreSession<'_> {
     }
 
     fn say_plan(&self, plan: &RestorePlan, report: &RestoreReport) {
-        let note = |text: String| self.context.monitor.note(&text);
-        let from = match &report.discs[..] {
-            [] => "no disc is needed".to_owned(),
-            discs => format!("from {}", named(discs)),
-        };
-        note(format!(
-            "set {}, snapshot {}: {}, {}, {from}",
-            report.set,
-            report.snapshot,
-            plural(plan.files, "file", "files"),
-            Bytes(plan.bytes)
-        ));
-        let absent = self.absent(plan);
-        if !absent.is_empty() && self.drive.is_none() {
-            note(format!("not in {}: {}", self.request.from.display(), named(&absent)));
-            for disc in absent {
-                let kept = self.kept(disc);
-                if !kept.is_empty() {
-                    note(format!("disc {disc}{kept}"));
-                }
-            }
+        let note = |notice: RestoreNotice| self.context.monitor.note(notice.into());
+        note(RestoreNotice::RestorePlan {
+            set: report.set.clone(),
+            snapshot: report.snapshot,
+            files: plan.files,
+            size: Bytes(plan.bytes),
+            discs: report.discs.clone(),
+        });
+        if self.drive.is_none() {
+            self.say_absent(self.absent(plan));
         }
         if plan.there > 0 {
-            let files = plural(plan.there, "file is", "files are");
-            note(format!("{files} already in the target"));
+            note(RestoreNotice::FilesThere { files: plan.there });
         }
         if report.listing_damaged {
-            note("the listing is damaged and may lack paths".to_owned());
+            note(RestoreNotice::ListingDamaged);
         }
         if self.request.dry_run && !plan.lost.is_empty() {
-            let paths = plural(plan.lost.len() as u64, "path", "paths");
-            note(format!("{paths} cannot be restored"));
+            note(RestoreNotice::NotRestorable { paths: plan.lost.len() as u64 });
+        }
+    }
+
+    fn say_absent(&self, discs: Vec<DiscNo>) {
+        if discs.is_empty() {
+            return;
+        }
+        let kept = discs.iter().map(|&disc| (disc, self.places(disc)));
+        let kept: Vec<_> = kept.filter(|(_, places)| !places.is_empty()).collect();
+        let from = self.request.from.clone();
+        self.context.monitor.note(RestoreNotice::DiscsMissing { from, discs }.into());
+        for (disc, places) in kept {
+            self.context.monitor.note(RestoreNotice::DiscKept { disc, places }.into());
         }
     }
 
@@ -649,7 +636,8 @@ impl RestoreSession<'_> {
             let Some(absence) = self.disc(plan, number, restorer, report.snapshot)? else {
                 return Ok(true);
             };
-            self.context.monitor.note(&absence.to_string());
+            let notice = DiscNotice::DiscGone { why: absence.to_string() };
+            self.context.monitor.note(notice.into());
             self.forget_gone(number);
             self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();
             gone = Some(absence);

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use crate::catalog::DiscState;
 use crate::drive::DiscReader;
 use crate::model::{CopyPlaces, DiscIdentity, DiscNo};
+use crate::port::notice::{DiscNotice, DriveNotice, RestoreNotice};
 use crate::port::question::{Answer, Question};
 use crate::port::wanted::{WantedDisc, WantedMedium};
 
@@ -24,11 +25,6 @@ impl RestoreSession<'_> {
     pub(in crate::flow) fn places(&self, disc: DiscNo) -> CopyPlaces {
         let known = self.known.as_ref();
         known.map(|known| places_of_disc(&known.catalog, known.set, disc)).unwrap_or_default()
-    }
-
-    /// The same as a clause.
-    pub(in crate::flow) fn kept(&self, disc: DiscNo) -> String {
-        self.places(disc).clause()
     }
 
     fn wanted(&self, number: DiscNo) -> WantedDisc {
@@ -151,7 +147,8 @@ impl RestoreSession<'_> {
                 Ok(!self.found_set.discs.is_empty())
             }
             Err(error @ FlowError::NeverCame { .. }) => {
-                self.context.monitor.note(&chain(&error));
+                let notice = DriveNotice::NotInserted { why: chain(&error) };
+                self.context.monitor.note(notice.into());
                 self.note_place(wanted);
                 Ok(false)
             }
@@ -162,8 +159,8 @@ impl RestoreSession<'_> {
     /// Where somebody may look for a disc that never came.
     fn note_place(&self, wanted: &WantedMedium) {
         if let Some(disc) = wanted.first_disc().filter(|disc| !disc.kept.is_empty()) {
-            let kept = disc.kept.clause();
-            self.context.monitor.note(&format!("disc {}{kept}", disc.disc));
+            let (disc, places) = (disc.disc, disc.kept.clone());
+            self.context.monitor.note(RestoreNotice::DiscKept { disc, places }.into());
         }
     }
 
@@ -207,7 +204,8 @@ impl RestoreSession<'_> {
             let Some(medium) = found else { return Ok(false) };
             match gathered.take(source, &**medium, self.context) {
                 Err(error) if comes_back(&error) => {
-                    self.context.monitor.note(&chain(&error));
+                    let notice = DiscNotice::DiscGone { why: chain(&error) };
+                    self.context.monitor.note(notice.into());
                     self.found_set.discs.clear();
                 }
                 taken => return taken.map(|()| true),
@@ -223,10 +221,11 @@ impl RestoreSession<'_> {
             Some(found) => found.swapped_for(from),
             None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
         };
-        if let Some(words) = &wrong {
-            self.context.monitor.note(words);
+        let is_right = found.is_some() && wrong.is_none();
+        if let Some(why) = wrong {
+            self.context.monitor.note(DiscNotice::WrongDisc { why }.into());
         }
-        found.is_some() && wrong.is_none()
+        is_right
     }
 
     fn label_in_catalog(&self, number: DiscNo) -> Option<DiscIdentity> {

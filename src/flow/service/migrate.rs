@@ -17,7 +17,6 @@ use crate::catalog::{
 };
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
-use crate::model::disc_list::named;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscList, DiscNo, Entry, RelPath, SetName};
@@ -27,6 +26,7 @@ use crate::pack::{Fill, Filler, PackError};
 use crate::port::event::{Activity, Trouble};
 use crate::port::files::{make_private_dir, unless_missing};
 use crate::port::monitor::{Monitor, NewTask};
+use crate::port::notice::RestoreNotice;
 use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::wanted::{Purpose, WantedDisc};
 use crate::restore::place::OverwritePolicy;
@@ -179,12 +179,9 @@ fn old_discs(
     let known = catalog.discs(set.id)?;
     let Some(discs) = &request.discs else {
         let unread = known.iter().filter(|disc| disc.state == DiscState::Burned);
-        let unread: Vec<DiscNo> = unread.map(|disc| disc.number).collect();
-        if !unread.is_empty() {
-            monitor.note(&format!(
-                "not migrated, because not known to have been verified: {}; run `coldcut verify`",
-                named(&unread)
-            ));
+        let discs: Vec<DiscNo> = unread.map(|disc| disc.number).collect();
+        if !discs.is_empty() {
+            monitor.note(RestoreNotice::NotMigrated { discs }.into());
         }
         return Ok(known.into_iter().filter(|d| d.state == DiscState::Verified).collect());
     };

@@ -9,10 +9,12 @@ use crate::catalog::{Access, Catalog, CatalogError, ClosedDiscInfo, KnownSet};
 use crate::drive::{Absence, Drive, DriveError};
 use crate::model::{DiscIdentity, DiscNo, SetName};
 use crate::port::clock::{Deadline, pause};
+use crate::port::notice::{
+    CatalogNotice, DiscNotice, DriveNotice, Notice, StagingNotice, WatchNotice,
+};
 use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
 
 use crate::flow::WaitLimit;
-use crate::flow::base::error::lost_words;
 use crate::flow::burn::records::{Copies, waiting};
 use crate::flow::burn::station::{Drives, Station, medium_wanted};
 use crate::flow::care::verify::{CheckedDisc, VerifyRequest, verify_from};
@@ -120,7 +122,7 @@ impl<'a> Watch<'a> {
 
     fn run(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
         let monitor = self.context.monitor;
-        drives.burner.settle(&|words| monitor.note(words), self.context.stop)?;
+        drives.burner.settle(&|notice| monitor.note(notice.into()), self.context.stop)?;
         loop {
             self.context.stop.check()?;
             let waiting = self.waiting()?;
@@ -129,7 +131,8 @@ impl<'a> Watch<'a> {
             }
             let content = match content(&mut *drives.burner) {
                 Err(error) if error.is_in_use() => {
-                    self.idle(WaitReason::DriveInUse, &chain(&error))?;
+                    let notice = DriveNotice::DriveInUse { why: chain(&error) };
+                    self.idle(WaitReason::DriveInUse, notice.into())?;
                     continue;
                 }
                 content => content?,
@@ -137,16 +140,17 @@ impl<'a> Watch<'a> {
             match content {
                 WatchedMedium::Blank => match for_blank(&waiting) {
                     Some(next) => self.burn(next, drives)?,
-                    None => self.idle(
-                        WaitReason::NothingStaged,
-                        "nothing is staged; the blank stays in the drive",
-                    )?,
+                    None => {
+                        self.idle(WaitReason::NothingStaged, WatchNotice::NothingStaged.into())?;
+                    }
                 },
                 WatchedMedium::Written(disc) if self.done.as_ref() == Some(&disc) => {
                     pause(LOOK, self.context.stop).map_err(FlowError::from)?;
                 }
                 WatchedMedium::Written(disc) => match inside(&waiting, &mut *drives.burner) {
-                    Err(error) if comes_back(&error) => monitor.note(&chain(&error)),
+                    Err(error) if comes_back(&error) => {
+                        monitor.note(DiscNotice::DiscGone { why: chain(&error) }.into());
+                    }
                     Err(error) => return Err(error),
                     Ok(Some(next)) => self.burn(next, drives)?,
                     Ok(None) => self.check(disc, drives)?,
@@ -184,7 +188,8 @@ impl<'a> Watch<'a> {
         for disc in lost_discs(catalog, set, staging)? {
             let lost = (set.facts.name.clone(), disc.number);
             if !self.lost.contains(&lost) {
-                self.context.monitor.note(&format!("{}: {}", lost.0, lost_words(disc.number)));
+                let (set, disc) = (Some(lost.0.clone()), disc.number);
+                self.context.monitor.note(StagingNotice::StagedDiscLost { set, disc }.into());
                 self.report.failures += 1;
                 self.lost.push(lost);
             }
@@ -193,9 +198,9 @@ impl<'a> Watch<'a> {
     }
 
     /// Waits a while, and says why if that was not said before.
-    fn idle(&mut self, why: WaitReason, words: &str) -> Result<(), FlowError> {
+    fn idle(&mut self, why: WaitReason, notice: Notice) -> Result<(), FlowError> {
         if self.is_new(why) {
-            self.context.monitor.note(words);
+            self.context.monitor.note(notice);
         }
         Ok(pause(LOOK, self.context.stop)?)
     }
@@ -231,9 +236,9 @@ impl<'a> Watch<'a> {
         self.said = None;
         let staging = Staging::open(&self.request.staging)?;
         let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
-            Err(error @ CatalogError::Locked { .. }) => {
-                let words = format!("{}; waiting for it to finish", chain(&error));
-                return self.idle(WaitReason::CatalogInUse, &words);
+            Err(CatalogError::Locked { path: catalog, pid }) => {
+                let notice = CatalogNotice::CatalogInUse { catalog, pid };
+                return self.idle(WaitReason::CatalogInUse, notice.into());
             }
             opened => opened?,
         };
@@ -275,7 +280,7 @@ impl<'a> Watch<'a> {
         {
             return Ok(());
         }
-        self.context.monitor.note(&chain(why));
+        self.context.monitor.note(WatchNotice::TurnFailed { why: chain(why) }.into());
         self.hand_out(drives)
     }
 
@@ -298,10 +303,11 @@ impl<'a> Watch<'a> {
         match verify_from(&request, Some(&mut *drives.burner), self.context) {
             Ok(report) => {
                 for checked in &report.discs {
-                    self.context.monitor.note(&checked.words());
+                    self.context.monitor.note(checked.notice().into());
                 }
                 if report.discs.is_empty() {
-                    self.context.monitor.note(&format!("{}: it cannot be used", disc.words));
+                    let content = disc.words.clone();
+                    self.context.monitor.note(WatchNotice::OfNoUse { content }.into());
                 }
                 self.report.damaged += u64::from(!report.is_sound());
                 self.report.checked.extend(report.discs);
@@ -316,7 +322,8 @@ impl<'a> Watch<'a> {
                     FlowError::NeverCame { source, .. } => chain(&**source),
                     error => chain(error),
                 };
-                self.context.monitor.note(&format!("{}: {why}; ejecting it", disc.words));
+                let content = disc.words.clone();
+                self.context.monitor.note(WatchNotice::NotVerified { content, why }.into());
             }
         }
         self.done = Some(disc);
@@ -408,7 +415,7 @@ mod tests {
         assert_eq!(report.burned, [("films".to_owned(), 2)]);
         assert_eq!(report.failures, 1);
         assert!(image_on(&one).is_some());
-        let notes = bench.monitor.heard.notes.lock().unwrap();
+        let notes = bench.monitor.words();
         let said = notes.iter().filter(|note| {
             note.starts_with("films: disc 1 is no longer complete in the staging area")
         });
@@ -431,7 +438,7 @@ mod tests {
             Err(DeviceError::Busy { path: "/dev/fake".into(), by: None }.into())
         });
         let report = bench.watch(&bench.person).unwrap();
-        assert_eq!(report.checked.len(), 2, "{:?}", bench.monitor.heard.notes.lock().unwrap());
+        assert_eq!(report.checked.len(), 2, "{:?}", bench.monitor.words());
         assert_eq!(report.burned.len(), 2);
     }
 

@@ -43,7 +43,7 @@ fn with_a_disc() -> FlowBench {
 }
 
 fn said(bench: &FlowBench, words: &str) -> bool {
-    bench.monitor.heard.notes.lock().unwrap().iter().any(|note| note.contains(words))
+    bench.monitor.words().iter().any(|note| note.contains(words))
 }
 
 /// No disc is called damaged. That files are not here is true of one that is gone.
@@ -470,11 +470,10 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
         going(ReadFault::TakenOut, &with_a_disc_in_the_drive, &watch_on)
     {
         result.unwrap();
-        let notes = bench.monitor.heard.notes.lock().unwrap();
+        let notes = bench.monitor.words();
         let right = notes.iter().filter(|note| note.contains("every byte matches")).count();
         assert_eq!(right, 1, "{when}: {notes:?}");
         assert!(!notes.iter().any(|note| note.ends_with("ejecting it")), "{when}: {notes:?}");
-        drop(notes);
         assert_eq!(bench.findings(), [Finding::Ok; 2], "{when}");
     }
     for slip in GONE {

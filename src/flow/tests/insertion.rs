@@ -28,7 +28,7 @@ pub(in crate::flow) fn two_discs(bench: &FlowBench) -> [PathBuf; 2] {
 }
 
 fn noted(bench: &FlowBench, words: &str) -> bool {
-    bench.monitor.heard.notes.lock().unwrap().iter().any(|note| note.contains(words))
+    bench.monitor.words().iter().any(|note| note.contains(words))
 }
 
 #[test]

@@ -219,7 +219,7 @@ fn each_copy_gets_a_blank_of_its_own_and_is_ejected() {
         asked[0].ends_with("(copy 1 of 2)") && asked[1].ends_with("(copy 2 of 2)"),
         "{asked:?}"
     );
-    let notes = bench.monitor.heard.notes.lock().unwrap();
+    let notes = bench.monitor.words();
     assert!(notes.iter().any(|note| note.ends_with("label it 0001_FILMS, copy 2")), "{notes:?}");
 }
 
@@ -309,7 +309,7 @@ fn who_watches_a_drive_spends_no_blank_on_a_disc_that_stock_tools_cannot_open() 
     assert!(matches!(bench.watch(&person), Err(FlowError::Stopped(_))));
     assert_eq!(bench.drills(), [Finding::Damaged]);
     assert_eq!((image_on(&one), bench.tray.inside()), (None, None), "the blank was ejected");
-    let notes = bench.monitor.heard.notes.lock().unwrap();
+    let notes = bench.monitor.words();
     let said = |words: &str| notes.iter().any(|note| note.contains(words));
     assert!(said("cannot be read with standard tools"), "{notes:?}");
 }
@@ -415,11 +415,7 @@ fn a_disc_that_never_comes_is_made_again_from_discs_that_come_one_after_the_othe
             if is_told { &[one, three] } else { &[one, &bench.path("no"), one, three] };
         bench.tray.will_get(media);
         let report = restore_from_the_tray(&bench);
-        assert!(
-            report.is_complete(),
-            "{report:?}\n{:?}",
-            bench.monitor.heard.notes.lock().unwrap()
-        );
+        assert!(report.is_complete(), "{report:?}\n{:?}", bench.monitor.words());
         for name in ["a", "film0", "film1", "film2"] {
             let read = |dir: &str| fs::read(bench.path(dir).join(name)).unwrap();
             assert!(read("source") == read("back"), "{name}");

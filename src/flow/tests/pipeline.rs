@@ -36,6 +36,7 @@ use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::question::{Answer, Question};
 use crate::port::stop::Stop;
 use crate::scan::filter::FilterOptions;
+use crate::ui::words;
 use crate::ui::words::{insertion::medium, questions::question};
 
 /// What the test hears of the run, in the order in which it happened.
@@ -119,7 +120,7 @@ impl Listener for EventRecorder {
             Event::Begun(task) if task.what == Activity::Packing => self.packing(task.disc),
             Event::Ended(task) if task.what == Activity::Burning => self.tell(RunEvent::Rest),
             Event::Disc { number, reached, .. } => self.tell(RunEvent::Disc(number.0, *reached)),
-            Event::Note(text) => self.tell(RunEvent::Note(text.clone())),
+            Event::Note(notice) => self.tell(RunEvent::Note(words::notice(notice))),
             Event::Trouble(trouble) => self.tell(RunEvent::Note(trouble.to_string())),
             _ => {}
         }

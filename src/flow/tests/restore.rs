@@ -12,7 +12,6 @@ use crate::catalog::{Access, Catalog, Finding};
 use crate::drive::{DiscFile, DiscReader, Image, Shelf};
 use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupReport, BackupRequest, backup};
-use crate::flow::base::against::Against;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::burn::station::Drives;
 use crate::flow::care::verify::{VerifyReport, VerifyRequest, verify_from};
@@ -20,6 +19,7 @@ use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::flow::staging::disc_size::DiscSize;
 use crate::flow::staging::holding::HoldPolicy;
 use crate::flow::*;
+use crate::model::Against;
 use crate::model::glob::PathGlobs;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, DiscNo, Sectors, SetName, SnapshotSeq};
@@ -203,7 +203,7 @@ impl RestoreBench {
     }
 
     fn notes(&self) -> String {
-        self.monitor.heard.notes.lock().unwrap().join("\n")
+        self.monitor.words().join("\n")
     }
 
     fn image(&self, number: u32) -> PathBuf {
@@ -972,5 +972,5 @@ fn a_wish_to_stop_ends_the_reading_of_listings_and_sums_and_says_nothing_of_the_
     };
     let chosen = discs.select(None, &PathGlobs::default());
     assert!(matches!(chosen, Err(FlowError::Stopped(Stopped(2)))), "{:?}", chosen.err());
-    assert_eq!(*bench.monitor.heard.notes.lock().unwrap(), Vec::<String>::new());
+    assert_eq!(bench.monitor.words(), Vec::<String>::new());
 }

@@ -248,7 +248,7 @@ impl UnreadTrial {
         let media = MEDIA.iter().filter(|name| is_right(&self.bench.path(name)));
         let mut right: Vec<String> = media.map(|name| (*name).to_owned()).collect();
         right.sort();
-        let notes = self.bench.monitor.heard.notes.lock().unwrap();
+        let notes = self.bench.monitor.words();
         assert_eq!(good, right, "{what}: {notes:#?}");
         assert!(good.len() >= 2, "{what}: {good:?}");
     }
@@ -334,7 +334,7 @@ fn who_watches_asks_once_for_the_disc_that_was_not_read_back_and_burns_no_other(
     assert_eq!(asked.len(), 1, "{asked:?}");
     assert!(asked[0].starts_with("disc 1 of films, burned on 2"), "{asked:?}");
     assert!(asked[0].contains(", not verified yet, or a blank disc of "), "{asked:?}");
-    let notes = bench.monitor.heard.notes.lock().unwrap();
+    let notes = bench.monitor.words();
     assert!(!notes.iter().any(|note| note.contains("timed out waiting for")), "{notes:?}");
     assert_eq!(bench.copies().len(), 1);
 }
@@ -391,7 +391,7 @@ fn a_disc_of_somebody_else_is_handed_out_with_a_true_sentence() {
     assert!(xorriso.arg(bench.path("source")).status().unwrap().success());
     bench.tray.will_get(&[&bench.path("two"), &bench.path("one")]);
     bench.watch(&bench.person).unwrap();
-    let notes = bench.monitor.heard.notes.lock().unwrap();
+    let notes = bench.monitor.words();
     let told: Vec<&String> = notes.iter().filter(|note| note.contains("holiday.iso")).collect();
     assert!(told.len() == 1 && told[0].ends_with("ejecting it"), "{notes:?}");
     assert!(!notes.iter().any(|note| note.contains("timed out waiting for")), "{notes:?}");

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::catalog::{CopyState, DiscState, Fate, Finding};
-use crate::flow::base::against::Against;
+use crate::model::Against;
 use crate::model::disc::Encryption;
 
 /// How far a disc has come.

@@ -4,6 +4,9 @@
 pub mod advice;
 pub mod dangers;
 pub mod insertion;
+mod notices;
 #[cfg(test)]
 mod question_tests;
 pub mod questions;
+
+pub use notices::{notice, untested, verdict};

@@ -7,6 +7,7 @@ use crate::burn::{BurnError, check_size, make_image, take_blank};
 use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
 use crate::drive::{Blank, BurnJob, Drive, DriveError};
 use crate::model::DiscIdentity;
+use crate::port::notice::BurnNotice;
 use crate::port::question::{Answer, Question};
 use crate::port::wanted::{BurnDate, WantedBlank, WantedDisc, WantedMedium};
 use crate::verify::Verdict;
@@ -225,7 +226,7 @@ impl BurnAttempt<'_> {
     /// Reading back is all that is left to do. A copy that nobody recorded is recorded now.
     fn go_on_with(&mut self, copy: Option<Copy>) -> Result<(), FlowError> {
         let (disc, drive) = (self.disc().number, self.drives.burner.title());
-        self.context.monitor.note(&format!("disc {disc} is already in {drive}; reading it back"));
+        self.context.monitor.note(BurnNotice::AlreadyInDrive { disc, drive }.into());
         let Some(copy) = copy else {
             self.begin()?;
             return self.record_burned();

@@ -14,6 +14,7 @@ use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors};
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
+use crate::port::notice::ListingNotice;
 use crate::restore::index::{ListingError, each_index_row};
 use crate::restore::unlisted::{UnlistedError, read_archive};
 
@@ -126,7 +127,7 @@ impl<'a> Rebuilder<'a> {
         if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
             return self.trouble(title, format!("{why}; reading its archives completely"));
         }
-        self.context.monitor.note(&format!("{title}: {why}; reading its archives completely"));
+        self.context.monitor.note(ListingNotice::ArchivesRead { medium: title, why }.into());
     }
 
     /// What an archive holds, from the copy of which most can be read.

@@ -5,8 +5,8 @@ use crate::catalog::{Catalog, KnownSet, SetId};
 use crate::codec::openpgp::Locks;
 use crate::model::DiscNo;
 use crate::model::disc::Encryption;
-use crate::model::path::shown;
 use crate::port::clock::Moment;
+use crate::port::notice::SetNotice;
 use crate::port::question::{Answer, Question};
 
 use crate::flow::base::keys::KnownKeys;
@@ -58,13 +58,10 @@ impl SetSettings<'_> {
             let named = read(certs);
             if let (Some(told), Some(named)) = (&told, &named) {
                 if fingerprints(told) != fingerprints(named) {
-                    self.context.monitor.note(&format!(
-                        "the catalog on disc {} says that set {} is encrypted for {}; those that \
-                         were named with --recipient are used, and not these",
-                        self.disc,
-                        self.told.facts.name,
-                        told.names().join(", ")
-                    ));
+                    let (set, disc) = (self.told.facts.name.clone(), self.disc);
+                    let recipients = told.names();
+                    let notice = SetNotice::RecipientsNotTaken { set, disc, recipients };
+                    self.context.monitor.note(notice.into());
                 }
             }
             return Ok(catalog.set_keys(set, Some(certs), self.keys.token.as_deref())?);
@@ -79,36 +76,33 @@ impl SetSettings<'_> {
 
     /// Certificates that nothing but a disc names are shown, and taken over if somebody knows them.
     fn vouch(&self, told: &Locks) -> Result<(), FlowError> {
-        let (disc, name) = (self.disc, &self.told.facts.name);
-        let who = told.names().join(", ");
-        let says =
-            format!("the catalog on disc {disc} says that set {name} is encrypted for {who}");
+        let (disc, set, recipients) = (self.disc, self.told.facts.name.clone(), told.names());
         if self.is_signed {
-            self.context.monitor.note(&format!("{says}; the disc is signed"));
+            let notice = SetNotice::RecipientsSigned { set, disc, recipients };
+            self.context.monitor.note(notice.into());
             return Ok(());
         }
-        let (set, recipients) = (name.clone(), told.names());
+        let (name, names) = (set.clone(), recipients.clone());
         let question = Question::TrustRecipients { set, disc, recipients };
         match self.context.operator.ask(question) {
             Answer::Yes => Ok(()),
-            _ => Err(KeyError::UnknownRecipients { says }.into()),
+            _ => Err(KeyError::UnknownRecipients { set: name, disc, recipients: names }.into()),
         }
     }
 
     /// None of these gives anything away, but the next backup goes by them.
     fn say_settings(&self) {
         let KnownSet { facts, hint, copies, .. } = self.told;
-        let source = shown(std::os::unix::ffi::OsStrExt::as_bytes(facts.source.as_os_str()));
-        let mut words = vec![format!("source {source}"), format!("copies {copies}")];
-        words.push(format!("recovery data {} %", facts.parity));
-        words.extend(facts.parity_discs.map(|ratio| format!("recovery discs {ratio}")));
-        words.extend(hint.as_ref().map(|hint| format!("hint \"{}\"", shown(hint.as_bytes()))));
-        self.context.monitor.note(&format!(
-            "set {}: taken over from the catalog on disc {}: {}",
-            facts.name,
-            self.disc,
-            words.join(", ")
-        ));
+        let notice = SetNotice::SettingsTaken {
+            set: facts.name.clone(),
+            disc: self.disc,
+            source: facts.source.clone(),
+            copies: *copies,
+            recovery_percent: facts.parity,
+            recovery_discs: facts.parity_discs,
+            hint: hint.clone(),
+        };
+        self.context.monitor.note(notice.into());
     }
 }
 

@@ -14,13 +14,14 @@ use crate::format::volume::APPLICATION;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::{Compression, Description, Encryption, parse_archive_path};
 use crate::model::{Format, ListingFlags, SnapshotSeq};
+use crate::port::notice::{DiscNotice, IdentifiedBy};
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT, listing_file};
 
 /// Longer files of these names are not ours.
 const LONGEST_TEXT: usize = 64 << 10;
 
 /// Which disc this is: as DISC.txt says, or, where that is damaged, README.txt.
-pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Problem> {
+pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<DiscNotice>), Problem> {
     let read = |name: &str| read_small(reader, name, LONGEST_TEXT);
     let told = read("DISC.txt").map_err(|what| (what, ProblemKind::Damage)).and_then(|text| {
         let txt = DiscTxt::parse(&text).map_err(|error| {
@@ -32,7 +33,7 @@ pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Pr
     });
     match told {
         Ok((txt, true)) => Ok((txt, None)),
-        Err((what, kind @ ProblemKind::Newer)) => Err(Problem { what, kind }),
+        Err((why, kind @ ProblemKind::Newer)) => Err(Problem::Unusable { kind, why }),
         told => {
             let by_readme = |text: Vec<u8>| {
                 DiscTxt::of_readme(&text).or_else(|| {
@@ -48,10 +49,11 @@ pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<String>), Pr
                         || format!("{}: DISC.txt is damaged", reader.title()),
                         |(what, _)| what,
                     );
-                    Ok((txt, Some(format!("{why}; README.txt says which disc it is"))))
+                    let by = IdentifiedBy::Readme;
+                    Ok((txt, Some(DiscNotice::IdentifiedOtherwise { by, why })))
                 }
                 (None, Ok((txt, _))) => Ok((txt, None)),
-                (None, Err((what, kind))) => Err(Problem { what, kind }),
+                (None, Err((why, kind))) => Err(Problem::Unusable { kind, why }),
             }
         }
     }
@@ -128,7 +130,7 @@ pub(super) fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
 /// A disc that does not say who it is.
 pub struct Unnamed {
     pub reader: Box<dyn DiscReader>,
-    pub problem: Problem,
+    pub why: String,
 }
 
 pub(super) fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {

@@ -5,10 +5,11 @@ use std::path::Path;
 use crate::catalog::{Access, Catalog, DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::library::inventory::identity::{Unnamed, from_catalog};
-use crate::flow::library::inventory::{FoundSet, Inventory, Problem, ProblemKind};
+use crate::flow::library::inventory::{FoundSet, Inventory, Problem};
 use crate::format::DiscTxt;
 use crate::format::volume::{application_id, volume_date_by_uuid, volume_id};
 use crate::model::Format;
+use crate::port::notice::{DiscNotice, IdentifiedBy};
 
 impl Inventory {
     /// The same by all that a catalog on this machine knows. One that cannot be read is of no help.
@@ -24,11 +25,11 @@ impl Inventory {
 
     /// The same by what `name` makes of a disc: its recovery data may have what is damaged.
     pub fn name_with(&mut self, name: impl Fn(&dyn DiscReader) -> Option<DiscTxt>) {
-        for Unnamed { reader, problem } in std::mem::take(&mut self.unnamed) {
+        for Unnamed { reader, why } in std::mem::take(&mut self.unnamed) {
             match name(&*reader) {
-                None => self.unnamed.push(Unnamed { reader, problem }),
+                None => self.unnamed.push(Unnamed { reader, why }),
                 Some(txt) => {
-                    self.problems.push(remark(problem, "its recovery data says which disc it is"));
+                    self.problems.push(remark(why, IdentifiedBy::RecoveryData));
                     self.add(txt, reader);
                 }
             }
@@ -64,7 +65,7 @@ fn named(
     discs: &[DiscInfo],
 ) -> Vec<(DiscTxt, Box<dyn DiscReader>, Problem)> {
     let mut found = Vec::new();
-    for Unnamed { reader, problem } in std::mem::take(unnamed) {
+    for Unnamed { reader, why } in std::mem::take(unnamed) {
         let volume = reader.volume();
         let is_it = |disc: &&DiscInfo| {
             volume.as_ref().is_some_and(|volume| match disc.format {
@@ -76,9 +77,9 @@ fn named(
             })
         };
         match discs.iter().find(is_it) {
-            None => unnamed.push(Unnamed { reader, problem }),
+            None => unnamed.push(Unnamed { reader, why }),
             Some(disc) => {
-                let remark = remark(problem, "its volume's own fields say which disc it is");
+                let remark = remark(why, IdentifiedBy::Volume);
                 found.push((from_catalog(&*reader, facts, disc), reader, remark));
             }
         }
@@ -87,6 +88,6 @@ fn named(
 }
 
 /// The disc is used all the same.
-fn remark(problem: Problem, why: &str) -> Problem {
-    Problem { what: format!("{}; {why}", problem.what), kind: ProblemKind::Remark }
+fn remark(why: String, by: IdentifiedBy) -> Problem {
+    Problem::Remark(DiscNotice::IdentifiedOtherwise { by, why })
 }

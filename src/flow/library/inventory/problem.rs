@@ -1,22 +1,70 @@
-//! What looks like a disc and is of no use as one.
+//! What there is to say of things that look like discs, and are of no use as such, or of little.
 
-/// Something that looks like a disc and is of no use as one.
+use crate::drive::DriveError;
+use crate::flow::chain;
+pub use crate::port::notice::ProblemKind;
+use crate::port::notice::{DiscNotice, Notice};
+
+/// What there is to say of something that looks like a disc.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    pub what: String,
-    pub kind: ProblemKind,
+pub enum Problem {
+    /// It is of no use as one.
+    Unusable { kind: ProblemKind, why: String },
+    /// It is used all the same, and whoever reads all of it will find what is wrong.
+    Remark(DiscNotice),
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ProblemKind {
+impl Problem {
     /// A coldcut disc, or what is left of one.
-    Damage,
-    /// It can be read, and does not count, for whoever made it.
-    Refused,
-    /// Made by a newer coldcut.
-    Newer,
-    /// Somebody else's.
-    Foreign,
-    /// It is used all the same, and whoever reads all of it will find what is wrong.
-    Remark,
+    pub fn damage(why: String) -> Problem {
+        Problem::Unusable { kind: ProblemKind::Damage, why }
+    }
+
+    /// It can be read, and does not count.
+    pub fn refused(why: String) -> Problem {
+        Problem::Unusable { kind: ProblemKind::Refused, why }
+    }
+
+    /// Why it is of no use, if it is of none.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Problem::Unusable { why, .. } => Some(why),
+            Problem::Remark(_) => None,
+        }
+    }
+
+    /// For what reason it is of no use, if it is of none.
+    pub fn kind(&self) -> Option<ProblemKind> {
+        match self {
+            Problem::Unusable { kind, .. } => Some(*kind),
+            Problem::Remark(_) => None,
+        }
+    }
+
+    /// A disc that should be here is missed because of it: it is damaged, or refused.
+    pub fn is_missed(&self) -> bool {
+        matches!(self.kind(), Some(ProblemKind::Damage | ProblemKind::Refused))
+    }
+
+    pub fn notice(&self) -> Notice {
+        match self.clone() {
+            Problem::Unusable { kind: problem, why } => {
+                DiscNotice::DiscUnusable { problem, why }.into()
+            }
+            Problem::Remark(notice) => notice.into(),
+        }
+    }
+
+    /// What a drive could not make a disc of; `is_ours`: by its name it was one.
+    pub fn of_drive(error: &DriveError, is_ours: impl Fn(&std::path::Path) -> bool) -> Problem {
+        let why = chain(error);
+        match error {
+            DriveError::Foreign(path) | DriveError::NotAnImage(path) if !is_ours(path) => {
+                Problem::Unusable { kind: ProblemKind::Foreign, why }
+            }
+            // What is left of it is used, and what is missing will be missed.
+            DriveError::CutShort { .. } => Problem::Remark(DiscNotice::ImageTruncated { why }),
+            _ => Problem::damage(why),
+        }
+    }
 }

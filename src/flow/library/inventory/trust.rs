@@ -10,12 +10,12 @@ use crate::catalog::{Access, Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, ReadError, Volume};
 use crate::flow::library::inventory::identity::is_for_a_passphrase;
-use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Problem, ProblemKind};
+use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Problem};
 use crate::flow::{Context, FlowError};
 use crate::format::DiscTxt;
 use crate::model::disc::{DiscName, Encryption, parse_archive_path};
 use crate::model::{Bytes, Carrier, DiscIdentity, DiscUuid, FileId, Sectors, SetName, SetUuid};
-use crate::port::event::Trouble;
+use crate::port::notice::DiscNotice;
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT};
 
 /// What a person says of the discs that a command may use.
@@ -43,15 +43,9 @@ impl Trust {
             inventory.keep_signed(self.signed_by.as_ref(), &|_| None, context.stop)?;
         vetting.vet(&mut inventory);
         let mut refused = 0;
-        for Problem { what, kind } in &inventory.problems[before..] {
-            match kind {
-                ProblemKind::Damage | ProblemKind::Refused => {
-                    refused += 1;
-                    let thing = inventory.from.display().to_string();
-                    context.monitor.trouble(&Trouble { thing, what: what.clone() });
-                }
-                _ => context.monitor.note(what),
-            }
+        for problem in &inventory.problems[before..] {
+            refused += u64::from(problem.is_missed());
+            inventory.tell_problem(problem, context);
         }
         Ok((inventory, refused))
     }
@@ -148,13 +142,12 @@ impl Vetting {
         match fact.verdict(found) {
             TrustVerdict::Used => {}
             TrustVerdict::Refused(what) => {
-                let (at, kind) = (places(found), ProblemKind::Refused);
-                problems.push(Problem { what: format!("{at}{what}"), kind });
+                problems.push(Problem::refused(format!("{}{what}", places(found))));
                 found.copies.clear();
             }
             TrustVerdict::Without(paths) => {
                 let what = format!("{}{}", places(found), fact.unused(&found.txt, &paths));
-                problems.push(Problem { what, kind: ProblemKind::Refused });
+                problems.push(Problem::refused(what));
                 let copies = std::mem::take(&mut found.copies);
                 found.copies = copies.into_iter().map(|copy| without(copy, &paths)).collect();
             }
@@ -269,22 +262,19 @@ pub fn is_plain_content(path: &str) -> bool {
 fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
     let wanted = known.closing?.snapshot;
     let said = std::mem::replace(&mut found.txt.snapshot, wanted);
-    (said != wanted).then(|| Problem {
-        what: format!(
-            "{}disc {} of {} says that it is of snapshot {said}, but the catalog knows that it is \
-             of snapshot {wanted}, which is used",
-            places(found),
-            found.txt.id.number,
-            found.txt.id.set
-        ),
-        kind: ProblemKind::Remark,
-    })
+    let DiscIdentity { set, number: disc, .. } = found.txt.id.clone();
+    let (media, known) = (titles(found), wanted);
+    (said != wanted)
+        .then(|| Problem::Remark(DiscNotice::SnapshotCorrected { set, disc, media, said, known }))
 }
 
 /// `shelf/photos-0002.iso: `.
 fn places(found: &FoundDisc) -> String {
-    let titles: Vec<String> = found.copies.iter().map(|copy| copy.title()).collect();
-    format!("{}: ", titles.join(", "))
+    format!("{}: ", titles(found).join(", "))
+}
+
+fn titles(found: &FoundDisc) -> Vec<String> {
+    found.copies.iter().map(|copy| copy.title()).collect()
 }
 
 fn without(disc: Box<dyn DiscReader>, paths: &BTreeSet<String>) -> Box<dyn DiscReader> {

@@ -1,0 +1,55 @@
+//! Facts about a disc in the drives: from the blank to the verified copy.
+
+use serde::Serialize;
+
+use crate::model::DiscNo;
+
+/// Facts about a disc in the drives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum BurnNotice {
+    /// A burn of an earlier run is waited for.
+    EarlierBurn {
+        drive: String,
+    },
+    /// A person wants to stop, and half a burn would ruin the disc.
+    BurnContinues {
+        disc: DiscNo,
+    },
+    /// The same on a shelf.
+    ImageContinues {
+        disc: DiscNo,
+    },
+    /// A person insisted, and the disc in the drive is lost.
+    BurnAborted {
+        disc: DiscNo,
+    },
+    ClosingDisc {
+        disc: DiscNo,
+    },
+    /// Burned by an earlier run; it is read back now.
+    AlreadyInDrive {
+        disc: DiscNo,
+        drive: String,
+    },
+    /// The burning program failed, and the disc may be good: it is read back.
+    BurnInDoubt {
+        disc: DiscNo,
+        why: String,
+    },
+    /// It is tried again with the next blank.
+    BurnFailed {
+        disc: DiscNo,
+        why: String,
+    },
+    /// Reading it back found damage; it is burned again on the next blank.
+    ReadBackFailed {
+        disc: DiscNo,
+    },
+    /// Verified and ejected. `copy`: where there are several; `label`: what to write on it.
+    DiscDone {
+        disc: DiscNo,
+        copy: Option<u32>,
+        label: String,
+    },
+}

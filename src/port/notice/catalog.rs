@@ -1,0 +1,51 @@
+//! Facts about the catalog.
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use super::paths;
+use crate::model::{DiscNo, SetName};
+
+/// Facts about the catalog.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum CatalogNotice {
+    /// Another coldcut has it, and is waited for.
+    CatalogInUse {
+        #[serde(flatten, serialize_with = "paths::catalog")]
+        catalog: PathBuf,
+        pid: Option<u32>,
+    },
+    /// The run ended well, and the copy of the catalog that each run keeps could not be made.
+    NoCatalogCopy {
+        why: String,
+    },
+    ResultNotRecorded {
+        why: String,
+    },
+    /// The discs' own listings are used instead.
+    CatalogNotUsed {
+        why: String,
+    },
+    /// The discs are checked against their own lists instead.
+    CatalogNotCompared {
+        why: String,
+    },
+    /// It knows other discs of these numbers: the discs' own listings are used.
+    CatalogOfOtherDiscs,
+    /// These discs are newer than the catalog: their own listings are used.
+    CatalogOlder {
+        set: SetName,
+        discs: Vec<DiscNo>,
+    },
+    /// It is damaged, and a new one takes its place.
+    CatalogReplaced {
+        why: String,
+    },
+    /// These discs are at hand, and the catalog before has them as lost, which stays.
+    LostInFormerCatalog {
+        set: SetName,
+        discs: Vec<DiscNo>,
+    },
+}

@@ -1,0 +1,17 @@
+//! Facts about what a watch sees in its drive.
+
+use serde::Serialize;
+
+/// Facts about what a watch sees in its drive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum WatchNotice {
+    /// The blank stays in the drive.
+    NothingStaged,
+    /// A disc's turn failed, and the watch continues.
+    TurnFailed { why: String },
+    /// What is in the drive cannot be verified; it is ejected. `content`: what the drive says of it.
+    NotVerified { content: String, why: String },
+    /// What is in the drive is of no use.
+    OfNoUse { content: String },
+}

@@ -1,0 +1,107 @@
+//! Discs in the staging area.
+
+use crate::flow::FlowError;
+use crate::model::path::shown_path;
+use crate::port::notice::{FillObstacle, StagingNotice};
+use crate::restore::index::INDEX;
+
+pub(super) fn words(notice: &StagingNotice) -> String {
+    match notice {
+        StagingNotice::ImagesLeftOut { dir } => {
+            format!("left out: the disc images in {}", shown_path(dir))
+        }
+        // Whoever names such a disc is told the same.
+        StagingNotice::StagedDiscLost { set, disc } => {
+            let set = set.as_ref().map(|set| format!("{set}: ")).unwrap_or_default();
+            format!("{set}{}", FlowError::StagingLost(*disc))
+        }
+        StagingNotice::StagedDiscRepacked { disc } => format!(
+            "disc {disc} is no longer complete in the staging area; its files will be packed again"
+        ),
+        StagingNotice::HeldLongEnough { disc, since } => {
+            format!("disc {disc} has waited for more files since {since}; closing it now")
+        }
+        StagingNotice::FillingUp { disc } => {
+            format!("disc {disc} in the staging area has room; filling it first")
+        }
+        StagingNotice::NotFilledUp { disc, obstacle } => format!(
+            "disc {disc} is not filled any further; starting another disc: {}",
+            why_not(obstacle)
+        ),
+        StagingNotice::OneDiscAtATime { need } => format!(
+            "the staging area has no room to pack one disc while another is burned ({need} \
+             needed): each disc is verified before the next one is packed"
+        ),
+        StagingNotice::DiscWaits { disc, before } => {
+            format!("disc {disc} is packed; it will be burned once disc {before} is verified")
+        }
+        StagingNotice::PackingFailed { disc, why } => {
+            format!("packing failed: {why}; finishing disc {disc} first")
+        }
+        StagingNotice::LastDiscFailed { disc, why } => format!("disc {disc}: {why}"),
+    }
+}
+
+fn why_not(obstacle: &FillObstacle) -> String {
+    match obstacle {
+        FillObstacle::NoSecretKey => {
+            "its rows are not in the staging area, and only a secret key (--secret-key) reads its \
+             INDEX"
+                .to_owned()
+        }
+        FillObstacle::NotSigning => "it is signed, and this run does not sign (--sign)".to_owned(),
+        FillObstacle::OtherSigner => "it is signed by another key".to_owned(),
+        FillObstacle::NoIndex => format!("it has no {INDEX}"),
+        FillObstacle::IndexChanged { path } => format!("{path} was changed after it was written"),
+        FillObstacle::IndexIncomplete => format!("{INDEX} does not list all archives"),
+        FillObstacle::Unreadable { why } => why.clone(),
+    }
+}
+
+#[cfg(test)]
+pub(super) fn examples() -> super::examples::Examples {
+    use crate::model::{Bytes, DiscNo};
+    use crate::port::clock::Moment;
+
+    let (set, disc, why) = super::examples::set_disc_why();
+    examples!(StagingNotice {
+        ImagesLeftOut { dir: "/home/discs".into() } => "left out: the disc images in /home/discs",
+        StagedDiscLost { set: None, disc } =>
+            "disc 3 is no longer complete in the staging area; the next backup packs its files \
+             again",
+        StagedDiscLost { set: Some(set), disc } =>
+            "films: disc 3 is no longer complete in the staging area; the next backup packs its \
+             files again",
+        StagedDiscRepacked { disc } =>
+            "disc 3 is no longer complete in the staging area; its files will be packed again",
+        HeldLongEnough { disc, since: Moment(1_795_910_400) } =>
+            "disc 3 has waited for more files since 2026-11-29T00:00:00Z; closing it now",
+        FillingUp { disc } => "disc 3 in the staging area has room; filling it first",
+        NotFilledUp { disc, obstacle: FillObstacle::NoSecretKey } =>
+            "disc 3 is not filled any further; starting another disc: its rows are not in the \
+             staging area, and only a secret key (--secret-key) reads its INDEX",
+        NotFilledUp { disc, obstacle: FillObstacle::NotSigning } =>
+            "disc 3 is not filled any further; starting another disc: it is signed, and this run \
+             does not sign (--sign)",
+        NotFilledUp { disc, obstacle: FillObstacle::OtherSigner } =>
+            "disc 3 is not filled any further; starting another disc: it is signed by another key",
+        NotFilledUp { disc, obstacle: FillObstacle::NoIndex } =>
+            "disc 3 is not filled any further; starting another disc: it has no INDEX.tsv.bz2",
+        NotFilledUp { disc, obstacle: FillObstacle::IndexChanged { path: "INDEX".into() } } =>
+            "disc 3 is not filled any further; starting another disc: INDEX was changed after it \
+             was written",
+        NotFilledUp { disc, obstacle: FillObstacle::IndexIncomplete } =>
+            "disc 3 is not filled any further; starting another disc: INDEX.tsv.bz2 does not list \
+             all archives",
+        NotFilledUp { disc, obstacle: FillObstacle::Unreadable { why: why.clone() } } =>
+            "disc 3 is not filled any further; starting another disc: it is broken",
+        OneDiscAtATime { need: Bytes(50_000_000_000) } =>
+            "the staging area has no room to pack one disc while another is burned (50.0 GB \
+             needed): each disc is verified before the next one is packed",
+        DiscWaits { disc: DiscNo(4), before: disc } =>
+            "disc 4 is packed; it will be burned once disc 3 is verified",
+        PackingFailed { disc, why: why.clone() } =>
+            "packing failed: it is broken; finishing disc 3 first",
+        LastDiscFailed { disc, why } => "disc 3: it is broken",
+    })
+}

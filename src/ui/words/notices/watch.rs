@@ -1,0 +1,23 @@
+//! What a watch sees in its drive.
+
+use crate::port::notice::WatchNotice;
+
+pub(super) fn words(notice: &WatchNotice) -> String {
+    match notice {
+        WatchNotice::NothingStaged => "nothing is staged; the blank stays in the drive".to_owned(),
+        WatchNotice::TurnFailed { why } => why.clone(),
+        WatchNotice::NotVerified { content, why } => format!("{content}: {why}; ejecting it"),
+        WatchNotice::OfNoUse { content } => format!("{content}: it cannot be used"),
+    }
+}
+
+#[cfg(test)]
+pub(super) fn examples() -> super::examples::Examples {
+    examples!(WatchNotice {
+        NothingStaged => "nothing is staged; the blank stays in the drive",
+        TurnFailed { why: "it is broken".into() } => "it is broken",
+        NotVerified { content: "a BD-R".into(), why: "it is broken".into() } =>
+            "a BD-R: it is broken; ejecting it",
+        OfNoUse { content: "a BD-R".into() } => "a BD-R: it cannot be used",
+    })
+}
