@@ -230,10 +230,11 @@ function metadata(   all) {
 function index_row() {
     if (/^#/ || NF != 25 || $2 !~ /^[fdlhpcb]$/) return 0
     numbers = " " $1 " " $5 " " $7 " " $8 " " $9 " " $10 " " $11 " " $13 " " $14 " "
-    if (numbers !~ /^ ([0-9]+ )+$/ || numbers ~ / 0[0-9]/ || length($1) > 9 || length($7) > 8 || length($11) > 9) return 0
+    if (numbers ~ /[^0-9 ]|  | 0[0-9]/ || length($1) > 9 || length($7) > 8 || length($11) > 9) return 0
     if (length($5) > 19 || length($8) > 15 || length($9) > 15 || length($13) > 19 || length($14) > 19) return 0
     if (!($12 == "-" || number($12, 9)) || !($6 == "-" || sha($6))) return 0
-    if (!($15 ~ /^[=-]$/ || sha($15)) || !($3 == "." || inside($3)) || !(escaped($4) && ($4 == "." || inside($4)))) return 0
+    if (!($15 ~ /^[=-]$/ || sha($15)) || !($3 in row_of || $3 == "." || inside($3))) return 0
+    if (!($4 == "=" || $4 == "." || inside($4))) return 0
     $3 = whole($3)
     $4 = $4 == "=" ? $3 : whole($4)
     return $11 == 0 ? $4 !~ /^\.coldcut-parts\// : $2 == "f" && $4 ~ /^\.coldcut-parts\/[0-9a-f]+\/[0-9]+$/
