@@ -898,7 +898,7 @@ untar() { # tree|new PLACES
 # What is wanted of a tar stream.
 untar_both() {
     local where
-    mapfile -t where < <(cut -d / -f 1 "$places" | sort -u)
+    mapfile -t where < <(awk -F / '!seen[$1]++ { print $1 }' "$places")
     if ((${#where[@]} == 2)); then
         { tee -p /dev/fd/5 | to_the_end untar tree "$places" 5>&-; } 5>&1 | to_the_end untar new "$places"
     else
@@ -1071,8 +1071,8 @@ append() { # PART FILE
 needed_discs() {
     awk -F '\t' '
         phase == 1 { done[$1]; next }
-        $2 in done { next }
-        { n = split($5, place, ","); for (i = 1; i <= n; i++) { split(place[i], at, ":"); need[at[1]] } }
+        $2 in done || $5 == last { next }
+        { n = split(last = $5, place, ","); for (i = 1; i <= n; i++) { split(place[i], at, ":"); need[at[1]] } }
         END { for (no in need) print no }
     ' phase=1 "$work/GOOD" "$work/THERE" "$work/UNMADE" phase=2 "$work/FILES" | sort -n
 }
