@@ -283,6 +283,91 @@ fn nothing_that_a_listing_says_is_run() {
     scenario.bash("test -z \"$(find . -name x)\"");
 }
 
+/// Rows of files, each with one field that docs/format.md does not allow: these files do not come
+/// back, all others do.
+#[test]
+fn rows_with_one_field_that_is_not_as_the_format_says_are_not_used() {
+    let (long, short, capitals) = ("1".repeat(20), "a".repeat(63), "A".repeat(64));
+    let snapshot = [
+        (1, "x"),
+        (3, "00"),
+        (3, "1e1"),
+        (3, &long),
+        (4, &short),
+        (4, &capitals),
+        (5, "1:0"),
+        (5, "1:1,"),
+        (6, "d/.."),
+        (6, ""),
+        (6, ".coldcut-parts/x"),
+        (7, "844"),
+        (7, "0844"),
+        (8, "01"),
+        (8, "99999999999"),
+        (9, "-1"),
+        (10, ""),
+        (10, r"\x"),
+        (11, ""),
+        (11, r"\x"),
+        (12, "1.0"),
+        (12, "01.000000000"),
+        (13, ""),
+        (13, r"\x"),
+        (14, "1:"),
+        (14, "1234567:1"),
+        (15, ""),
+        (15, "user.x"),
+        (15, "user.x=A"),
+        (15, "user.x=A"),
+        (17, "01"),
+        (17, ""),
+    ];
+    let index = [
+        (1, "01"),
+        (1, "9999999999"),
+        (5, "00"),
+        (5, &long),
+        (6, &short),
+        (6, &capitals),
+        (7, "01"),
+        (8, "00"),
+        (8, "1111111111111111"),
+        (9, "1e3"),
+        (9, "0x10"),
+        (10, ""),
+        (10, "01"),
+        (10, &long),
+        (11, "00"),
+        (11, "-0"),
+        (12, "01"),
+        (12, "9999999999"),
+        (13, "1.0"),
+        (13, &long),
+        (14, " 0"),
+        (15, ""),
+        (15, "x"),
+        (15, &capitals),
+    ];
+    for (listing, wrong, says) in [
+        ("SNAPSHOT", &snapshot[..], "(not as the format says)"),
+        ("INDEX", &index[..], "missing: "),
+    ] {
+        let scenario = Scenario::new("rows");
+        let lines: String = wrong.iter().map(|(n, value)| format!("{n}\t{value}\n")).collect();
+        fs::write(scenario.path("wrong"), lines).unwrap();
+        scenario.bash(&format!(
+            "cd disc1; bzip2 -dc {listing}.tsv.bz2 | awk -F '\\t' -v OFS='\\t' '
+                 NR == FNR {{ field[NR] = $1; value[NR] = $2; next }}
+                 !/^#/ && /\\td\\/0/ && ++n in field {{ $(field[n]) = value[n] }} {{ print }}' ../wrong - > s
+             bzip2 -c s > {listing}.tsv.bz2; rm s; sums ."
+        ));
+        let (code, said) = end(&scenario, &["open/t", "disc1"]);
+        assert_eq!((code, said.matches(says).count()), (3, wrong.len()), "{said}");
+        let restored = fs::read_dir(scenario.path("open/t/d")).unwrap().count();
+        assert_eq!(restored, 40 - wrong.len(), "{said}");
+    }
+}
+
 #[test]
 fn escapes_that_the_format_does_not_have_are_refused() {
     let scenario = Scenario::new("damage");

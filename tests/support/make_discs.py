@@ -688,6 +688,11 @@ def scenario(name, out, form):
         with open(path, "r+b") as f:
             f.seek(os.path.getsize(path) // 2)
             f.write(b"\0" * 2048)
+    elif name == "rows":
+        for n in range(40):
+            put(src, f"d/{n:03d}", noise(10, n))
+        settle(src)
+        yield discs.backup(src)
     elif name == "hostile":
         for path, data in (("a", b"secret"), ("b", b"zzz"), ("etc/conf", b"conf"), ("z", b"not zzz")):
             put(src, path, data)

@@ -195,11 +195,12 @@ function escaped(s) {
 }
 function inside(p) { return escaped(p) && ("/" p "/") !~ /\/(\.\.?)?\// }
 function number(s, digits) { return s ~ /^(0|[1-9][0-9]*)$/ && length(s) <= digits }
-function sha(s) { return length(s) == 64 && s ~ /^[0-9a-f]+$/ }
+function sha(s) { return length(s) == 64 && s !~ /[^0-9a-f]/ }
 function uuid(s) { return length(s) == 36 && s ~ /^[0-9a-f-]+$/ }
 function parent(p) { return sub(/\/[^\/]*$/, "", p) ? p : "." }
 # A line for sha256sum -c, which takes any name where its line ends with the sum.
 function sum_line(sum, field) {
+    if (!index(field, "\\") && length(sum) == 64) return "SHA256 (./" field ") = " sum
     sub(/\/\\055$/, "/-", field)
     sub(/\/\\075$/, "/=", field)
     field = unescaped(field, "\\\\", "\\n")
@@ -216,28 +217,17 @@ function attributes(s,   b) {
     if (attribute == "") attribute = "([A-Za-z0-9._-]|%[0-9A-F][0-9A-F])+=(" b b b b ")*(" b b "==|" b b b "=)?"
     return s ~ ("^(-|" attribute "(," attribute ")*)$")
 }
-# Mode, ids, names, time, link, device and attributes of a row. Most files have the same.
-function metadata(   all) {
-    if (length($12) > 29 || $12 !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/) return 0
-    all = $7 "\t" $8 "\t" $9 "\t" $10 "\t" $11 "\t" $13 "\t" $14 "\t" $15
-    if (!(all in is_right))
-        is_right[all] = $7 ~ /^[0-7][0-7][0-7][0-7]$/ && number($8, 10) && number($9, 10) \
-            && escaped($10) && escaped($11) && escaped($13) && attributes($15) \
-            && $14 ~ /^(-|[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?)$/
-    return is_right[all]
+# A row of INDEX, but for its metadata, which nothing is made of. KNOWN: its path is also its member,
+# and the listing has it for a file that is not in parts.
+function index_row(known) {
+    if (NF != 25 || $2 !~ /^[fdlhpcb]$/ || $6 != "-" && !sha($6) || $15 != "=" && $15 != "-" && !sha($15)) return 0
+    if (!number($1, 9) || !number($5, 19) || !number($7, 8) || !number($8, 15) || !number($9, 15) || !number($10, 19)) return 0
+    if (!number($11, 9) || $12 != "-" && !number($12, 9) || !number($13, 19) || !number($14, 19)) return 0
+    if (known) return $11 == 0
+    if ($3 != "." && !inside($3) || $4 != "=" && $4 != "." && !inside($4)) return 0
+    return $11 == 0 ? member() !~ /^\.coldcut-parts\// : $2 == "f" && $4 ~ /^\.coldcut-parts\/[0-9a-f]+\/[0-9]+$/
 }
-# A row of INDEX, but for its metadata, which nothing is made of; its names as they are compared.
-function index_row() {
-    if (/^#/ || NF != 25 || $2 !~ /^[fdlhpcb]$/) return 0
-    numbers = " " $1 " " $5 " " $7 " " $8 " " $9 " " $10 " " $11 " " $13 " " $14 " "
-    if (numbers !~ /^ ([0-9]+ )+$/ || numbers ~ / 0[0-9]/ || length($1) > 9 || length($7) > 8 || length($11) > 9) return 0
-    if (length($5) > 19 || length($8) > 15 || length($9) > 15 || length($13) > 19 || length($14) > 19) return 0
-    if (!($12 == "-" || number($12, 9)) || !($6 == "-" || sha($6))) return 0
-    if (!($15 ~ /^[=-]$/ || sha($15)) || !($3 == "." || inside($3)) || !(escaped($4) && ($4 == "." || inside($4)))) return 0
-    $3 = whole($3)
-    $4 = $4 == "=" ? $3 : whole($4)
-    return $11 == 0 ? $4 !~ /^\.coldcut-parts\// : $2 == "f" && $4 ~ /^\.coldcut-parts\/[0-9a-f]+\/[0-9]+$/
-}
+function member() { return $4 == "=" ? whole($3) : whole($4) }
 # Names for people: UTF-8 without control characters, invisible ones and changes of direction.
 function shown(s,   out, good) {
     out = ""
@@ -620,12 +610,17 @@ check_listing() { # FIELDS: 16 in format 1, 17 in format 2
         -v others="$work/OTHERS" "$AWK_COMMON"'
 function refuse(why) { print shown($2) "\t" why > refused }
 function right() {
-    if (NF != fields && !(fields == 17 && NF == 18) || $1 !~ /^[fdlhpcb]$/ || !metadata()) return 0
-    if (!number($3, 19) || !(sha($4) || $4 == "-") || !(escaped($6) && (inside($6) || $6 == "."))) return 0
-    if (fields == 17 && !(number($17, 9) && (NF == 17 || number($18, 9)))) return 0
+    if (fields == 16 ? NF != 16 : NF < 17 || NF > 18 || !number($17, 9) || NF == 18 && !number($18, 9)) return 0
+    if ($1 !~ /^[fdlhpcb]$/ || !number($3, 19) || $4 != "-" && !sha($4)) return 0
+    if ($7 !~ /^[0-7][0-7][0-7][0-7]$/ || !number($8, 10) || !number($9, 10)) return 0
+    if (length($12) > 29 || $12 !~ /^-?(0|[1-9][0-9]*)\.[0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9][0-9]$/) return 0
+    if ($5 !~ /^(-|\?|[1-9][0-9]*:[1-9][0-9]*(,[1-9][0-9]*:[1-9][0-9]*)*(,\?)?)$/) return 0
+    if ($6 !~ /^[=.-]$/ && !inside($6) || $6 ~ /^\.coldcut-parts\// && $6 !~ /^\.coldcut-parts\/[0-9a-f]+$/) return 0
+    if (index($0, "\t\t") || index($0, "\\") && !(escaped($10) && escaped($11) && escaped($13))) return 0
     if ($1 == "f" && ($5 == "-" ? $3 != 0 : $4 == "-" && $5 !~ /\?/) || $1 == "h" && !inside($13)) return 0
-    if ($6 ~ /^\.coldcut-parts\// && $6 !~ /^\.coldcut-parts\/[0-9a-f]+$/) return 0
-    return $5 ~ /^(-|\?|[1-9][0-9]*:[1-9][0-9]*(,[1-9][0-9]*:[1-9][0-9]*)*(,\?)?)$/
+    if ($14 != "-" && $14 !~ /^[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?:[0-9][0-9]?[0-9]?[0-9]?[0-9]?[0-9]?$/) return 0
+    if ($15 != right_attributes && !attributes($15)) return 0
+    return (right_attributes = $15) != ""
 }
 /^#/ { next }
 fields == 17 && NF >= 17 && ($17 + 0 > wanted || NF == 18 && $18 + 0 < wanted) { next }
@@ -714,7 +709,7 @@ listing_of_indexes() {
     done | awk -F '\t' -v OFS='\t' -v newest="${snapshot:-999999999}" "$AWK_COMMON"'
 { disc = $1; sub(/^[0-9]+\t/, "") }
 !index_row() || $1 + 0 > newest || seen[disc, $7, $8, $10]++ { next }
-{ p = $3; place = disc ":" $7; meta = $16; for (i = 17; i <= 25; i++) meta = meta "\t" $i }
+{ p = whole($3); place = disc ":" $7; meta = $16; for (i = 17; i <= 25; i++) meta = meta "\t" $i }
 { link = link_of[p] = $2 == "h" ? whole($22) : "" }
 $2 == "f" && $11 > 0 {
     if (id_of[p] != parent($4)) { id_of[p] = parent($4); places[p] = ""; parts[p] = 0 }
@@ -724,7 +719,7 @@ $2 == "f" && $11 > 0 {
 }
 {
     has = $2 == "f" && $5 > 0
-    row[p] = $2 "\t" p "\t" $5 "\t" $6 "\t" (has ? place : "-") "\t" (has ? $4 : "-") "\t" meta
+    row[p] = $2 "\t" p "\t" $5 "\t" $6 "\t" (has ? place : "-") "\t" (has ? member() : "-") "\t" meta
 }
 link != "" { was[p] = link in row ? row[link] : "f\t" link "\t0\t-\t?\t-\t" meta }
 END {
@@ -767,7 +762,7 @@ find_existing() {
 
 # A line for each path of a file of fields: kind and mode, names, mode, owner, group, time, size; where
 # there is none, what stat says of that.
-facts_of() { in_slices "$1" "$2" stat -c '%f %h %a %u %g %.9Y %s' -- >"$work/facts" 2>&1; } # DIRECTORY FIELDS_FILE
+facts_of() { in_slices "$1" "$2" stat -c '%f %h %04a %u %g %.9Y %s' -- >"$work/facts" 2>&1; } # DIRECTORY FIELDS_FILE
 
 compare() { # DIRECTORY
     (cd "$1" && sha256sum -c "$work/sums") >"$work/answers" 2>/dev/null
@@ -778,9 +773,9 @@ compare() { # DIRECTORY
 # What is wanted of one disc: for each archive a file plan.NUMBER.TURN with a row for each member and
 # place: 1 frame offset, 2 frame length, 3 where it is unpacked: in the tree, where the member has a
 # name of its own there, else in the directory new, 4 part, 5 sha256, 6 path (of a part: its ID),
-# 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes, 12 parts, 13 sha256 of the whole file; and a file
-# places.NUMBER.TURN with each field 3 once, in the order of the archive. What is below a member that
-# was a file once is for another turn. The archives with their turns go to the output.
+# 7 mode, 8 uid, 9 gid, 10 mtime, 11 attributes; of a part also 12 parts, 13 sha256 of the whole file;
+# and a file places.NUMBER.TURN with each field 3 that differs from the one before, for tar and stat.
+# What is below a member that was a file once is for another turn. The turns go to the output.
 restore_disc() { # K
     local k=$1 archives archive
     ((${has_index[k]-0})) || { say "disc ${numbers[k]} in ${dirs[k]} has no INDEX that can be used"; return; }
@@ -790,42 +785,48 @@ restore_disc() { # K
 phase == 0 { have[$1, $2]; next }
 phase == 1 { done[$1]; next }
 phase == 2 && !($2 in done) {
+    want = $4 "\t" $2 "\t" $7 "\t" $8 "\t" $9 "\t" $12 "\t" $15
     if ($6 ~ /^\.coldcut-parts\//) ids[$6] = $4
-    else if ($5 == "?") { unplaced[$2] = $4; row_of[$2] = meta() }
-    else if (split($5, place, ":") && place[1] == disc) {
-        key = place[2] "/" $6
-        wanted[key] = wanted[key] (key in wanted && wanted[key] != "" ? "\t" : "") $2
-        row_of[$2] = meta(); sum_of[$2] = $4
+    else if ($5 == "?") { unplaced[$2] = want; some_unplaced = 1 }
+    else if (index($5, disc ":") == 1) {
+        key = substr($5, length(disc) + 2) "/" $6
+        if ($6 == $2) own[key] = want
+        else copies[key] = copies[key] "\n" want
     }
 }
-phase == 2 || !index_row() || $2 != "f" { next }
+phase == 2 || $2 != "f" { next }
+{
+    key = $7 "/" (name = member())
+    dir = key in own ? "tree/" : key in copies ? "new/" : ""
+    if ($11 == 0 && dir == "" && !some_unplaced || !index_row(dir == "tree/" && $4 == "=")) next
+    if (dir == "tree/") put(own[key], dir)
+    n = key in copies ? split(copies[key], want_of, "\n") : 0
+    for (i = 2; i <= n; i++) put(want_of[i], dir)
+    if (dir != "") next
+    path = whole($3)
+    total = $15 == "=" ? $6 : $15
+    sum = path in unplaced && $1 == snapshot ? substr(unplaced[path], 1, index(unplaced[path], "\t") - 1) : "?"
+}
 $11 > 0 {
-    id = parent($4)
-    if (!(id in ids) && ($3 in unplaced) && $1 == snapshot) { ids[id] = unplaced[$3]; print $3 "\t" id >> placed }
-    if ((id in ids) && !((id, $11) in have)) put($6, id, "-\t-\t-\t-\t-", "new/")
+    id = parent(name)
+    if (!(id in ids) && sum != "?") { ids[id] = sum; print path "\t" id >> placed }
+    if (id in ids && !((id, $11) in have)) put($6 "\t" id "\t-\t-\t-\t-\t-\t" $12 "\t" total, "new/")
     next
 }
-{
-    key = $7 "/" $4
-    if (key in wanted) {
-        n = split(wanted[key], path, "\t")
-        dir = "new/"
-        for (i = 1; i <= n; i++) if (path[i] == $4) dir = "tree/"
-        for (i = 1; i <= n; i++) put(sum_of[path[i]], path[i], row_of[path[i]], dir)
-    } else if (($3 in unplaced) && $1 == snapshot && $5 > 0 && (unplaced[$3] == "-" || unplaced[$3] == total()))
-        put(total(), $3, row_of[$3], $3 == $4 ? "tree/" : "new/")
-}
-function meta() { return $7 "\t" $8 "\t" $9 "\t" $12 "\t" $15 }
-function total() { return $15 == "=" ? $6 : $15 }
-function put(sum, to, row, dir,   turn, up) {
+$5 > 0 && (sum == "-" || sum == total) { put(total substr(unplaced[path], length(sum) + 1), path == name ? "tree/" : "new/") }
+function put(want, dir,   turn, up) {
     if (dir == "new/") {
-        is_new[$7, $4]
-        for (up = $4; sub(/\/[^\/]*$/, "", up);) if (($7, up) in is_new) turn++
+        is_new[$7, name]
+        for (up = name; sub(/\/[^\/]*$/, "", up);) if (($7, up) in is_new) turn++
     }
     turn = $7 "." turn + 0
-    if (turn != last) { close(work "plan." last); close(work "places." last); last = turn; if (!seen[turn]++) print turn }
-    print $8 "\t" $9 "\t" dir $4 "\t" $11 "\t" sum "\t" to "\t" row "\t" $12 "\t" total() >> (work "plan." turn)
-    if (!named[turn, $4]++) print dir $4 >> (work "places." turn)
+    if (turn != last) {
+        close(plan); close(places); plan = work "plan." turn; places = work "places." turn
+        if (!((last = turn) in last_place)) print turn
+    }
+    place = dir name
+    print $8, $9, place, $11, want >> plan
+    if (last_place[turn] != place) print (last_place[turn] = place) >> places
 }
         ' phase=0 "$work/PARTS" phase=1 "$work/GOOD" "$work/THERE" \
         phase=2 "$work/FILES" phase=3 -)
@@ -897,7 +898,7 @@ untar() { # tree|new PLACES
 # What is wanted of a tar stream.
 untar_both() {
     local where
-    mapfile -t where < <(cut -d / -f 1 "$places" | sort -u)
+    mapfile -t where < <(awk -F / '!seen[$1]++ { print $1 }' "$places")
     if ((${#where[@]} == 2)); then
         { tee -p /dev/fd/5 | to_the_end untar tree "$places" 5>&-; } 5>&1 | to_the_end untar new "$places"
     else
@@ -934,7 +935,7 @@ unpack_frames() { # FILE
         { sub(/^tree/, "new", $3); print }
         names != frames $1 "." $2 { close(names); names = frames $1 "." $2 }
         !seen[$1, $3]++ { print $3 >> names }
-        !named[$3]++ { print $3 > places }
+        $3 != place { print (place = $3) > places }
     ' "$plan" >"$work/bad" && mv -- "$work/bad" "$plan"
     for frame in "$work"/frames/*; do
         off=${frame##*/}
@@ -950,25 +951,24 @@ prove() {
     for file in sums locked bad rest; do : >"$work/$file"; done
     facts_of "$work" "$places"
     # The rows: before each, which line of the sums it is, 0 if its member is no regular file with one
-    # name, and whether the metadata are to be set.
-    paste "$work/facts" "$places" | awk -F '\t' -v root="$root" -v sums="$work/sums" -v locked="$work/locked" "$AWK_COMMON"'
-phase == 1 { facts[$2] = $1; next }
+    # name, and whether the metadata are to be set. The facts come in the order of the rows.
+    awk -F '\t' -v OFS='\t' -v root="$root" -v facts="$work/facts" -v sums="$work/sums" -v locked="$work/locked" "$AWK_COMMON"'
+$3 != last { last = $3; line = 0; fact = ""; getline fact < facts }
+fact !~ /^8... 1 / { print 0, 0, $0; next }
 {
-    split(facts[$3], has, " ")
-    if (has[1] !~ /^8/ || has[2] != 1) { print "0\t0\t" $0; next }
-    mode = substr("000" has[3], length(has[3]), 4)
-    same = mode == $7 && (!root || has[4] == $8 && has[5] == $9) && has[6] == $10 && $11 == "-"
-    if (substr(mode, 2, 1) < 4 && !root) { print $3 > locked; same = 0 }
-    if (!(($3, $5) in at)) { at[$3, $5] = ++count; print sum_line($5, $3) > sums }
-    print at[$3, $5] "\t" !same "\t" $0
+    split(fact, has, " ")
+    same = has[3] "" == $7 && (!root || has[4] "" == $8 && has[5] "" == $9) && has[6] "" == $10 && $11 == "-"
+    if (!root && has[3] ~ /^.[0-3]/) { print $3 > locked; same = 0 }
+    if (!line || $5 != sum) { line = ++count; print sum_line(sum = $5, $3) > sums }
+    print line, !same, $0
 }
-    ' phase=1 - phase=2 "$plan" >"$work/rows" || die 1 "$failed"
+    ' "$plan" >"$work/rows" || die 1 "$failed"
     in_slices "$work" "$work/locked" chmod u+r --
     compare "$work"
     # Parts are kept, the rest is moved (m) and copied (c) to its places. Moves come last.
     awk -F '\t' -v mend="$work/MEND" -v good="$work/GOOD" -v parts="$work/PARTS" -v bad="$work/bad" -v rest="$work/rest" '
 phase == 1 { ok[FNR] = /: OK$/; next }
-!ok[$1] { sub(/^[0-9]+\t[01]\t/, ""); print > bad; if (!seen[$3]++) print $3 > rest; next }
+!ok[$1] { sub(/^[0-9]+\t[01]\t/, ""); print > bad; if ($3 != place) print (place = $3) > rest; next }
 $6 > 0 { print "m\t" $5 "\tparts/" $8 "/" $6; print $8 "\t" $6 "\t" $14 "\t" $15 >> parts; next }
 {
     print $8 >> good
@@ -1071,8 +1071,8 @@ append() { # PART FILE
 needed_discs() {
     awk -F '\t' '
         phase == 1 { done[$1]; next }
-        $2 in done { next }
-        { n = split($5, place, ","); for (i = 1; i <= n; i++) { split(place[i], at, ":"); need[at[1]] } }
+        $2 in done || $5 == last { next }
+        { n = split(last = $5, place, ","); for (i = 1; i <= n; i++) { split(place[i], at, ":"); need[at[1]] } }
         END { for (no in need) print no }
     ' phase=1 "$work/GOOD" "$work/THERE" "$work/UNMADE" phase=2 "$work/FILES" | sort -n
 }
