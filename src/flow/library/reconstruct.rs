@@ -249,7 +249,10 @@ fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, St
     let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
     let (txt, _) = identify(&image).map_err(|problem| problem.what)?;
     if txt.id.number != disc {
-        return Err(format!("the reconstructed disc {disc} says that it is disc {}", txt.id.number));
+        return Err(format!(
+            "the reconstructed disc {disc} says that it is disc {}",
+            txt.id.number
+        ));
     }
     let reader = Remade { image, _dir: dir.clone() };
     Ok(FoundDisc { txt, copies: vec![Box::new(reader)] })
