@@ -37,7 +37,7 @@ pub use port::stop::Stop;
 
 /// The process that reads catalogs of strangers, for the one that we are.
 pub mod foreign {
-    pub use crate::catalog::foreign::{is_wanted, serve};
+    pub use crate::catalog::files::foreign::{is_wanted, serve};
 }
 
 /// What is set up once a process.
