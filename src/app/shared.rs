@@ -15,6 +15,7 @@ use crate::port::event::Activity;
 use crate::port::files::PrivateDir;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::notice::KeyNotice;
+use crate::port::reporting_operator::ReportingOperator;
 use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
@@ -31,7 +32,7 @@ pub struct App {
     pub screen: Arc<Screen>,
     /// The command, as a task.
     pub monitor: RunningTask,
-    pub person: Person,
+    pub person: ReportingOperator<Person>,
     pub stop: Stop,
     /// For those who have no staging area; removed with the room.
     temporary: OnceCell<PrivateDir>,
@@ -42,10 +43,12 @@ impl App {
         let monitor = Monitor::new();
         monitor.listen(Arc::new(Reporter::new(screen.clone(), Show::choose(common.quiet))));
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
+        let person = Person::new(screen.clone(), common.yes, wait_limit, stop.clone());
+        let person = ReportingOperator::new(person, monitor.clone());
         App {
             around: Surroundings::read(),
             monitor: monitor.begin(NewTask::new(Activity::Command(command))),
-            person: Person::new(screen.clone(), common.yes, wait_limit, stop.clone()),
+            person,
             screen,
             common,
             stop,

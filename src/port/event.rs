@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::notice::Notice;
+use super::passphrase::PassphraseRequest;
+use super::question::{Answer, Question, QuestionId};
+use super::wanted::InsertRequest;
 use crate::model::{DiscNo, SetName};
 
 /// Names a task; unique in the process.
@@ -146,6 +149,41 @@ pub enum Event {
     },
     Note(Notice),
     Trouble(Trouble),
+    /// Somebody is asked, and the work that asks waits.
+    Asked {
+        question: QuestionId,
+        prompt: Prompt,
+    },
+    Answered {
+        question: QuestionId,
+        reply: Reply,
+    },
+    /// A medium is to be inserted; the drive sees it being done.
+    Wanted(InsertRequest),
+    /// Something was inserted, or nobody came.
+    NoLongerWanted(InsertRequest),
+}
+
+/// What somebody is asked.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Prompt {
+    Question(Question),
+    Passphrase(PassphraseRequest),
+}
+
+/// What came back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Reply {
+    Answer(Answer),
+    /// A passphrase, which no event has.
+    #[serde(serialize_with = "given")]
+    Given,
+}
+
+fn given<S: Serializer>(to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str("given")
 }
 
 /// Who hears what the engine reports. Called from several threads; it must not report itself.
@@ -156,16 +194,29 @@ pub trait Listener: Send + Sync {
     fn hear(&self, event: &Event);
 }
 
-/// All that is running.
+/// All that is running, and all that somebody is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RunState {
     tasks: BTreeMap<TaskId, (Task, Progress)>,
+    questions: BTreeMap<QuestionId, Prompt>,
+    /// By drive.
+    wanted: BTreeMap<String, InsertRequest>,
 }
 
 impl RunState {
     /// The tasks that are running, those that began first in front.
     pub fn tasks(&self) -> impl Iterator<Item = &(Task, Progress)> {
         self.tasks.values()
+    }
+
+    /// The questions that are open.
+    pub fn questions(&self) -> impl Iterator<Item = (QuestionId, &Prompt)> {
+        self.questions.iter().map(|(id, prompt)| (*id, prompt))
+    }
+
+    /// The media that are waited for, one for each drive.
+    pub fn wanted(&self) -> impl Iterator<Item = &InsertRequest> {
+        self.wanted.values()
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
@@ -180,6 +231,18 @@ impl RunState {
             }
             Event::Ended(task) => {
                 self.tasks.remove(&task.id);
+            }
+            Event::Asked { question, prompt } => {
+                self.questions.insert(*question, prompt.clone());
+            }
+            Event::Answered { question, .. } => {
+                self.questions.remove(question);
+            }
+            Event::Wanted(request) => {
+                self.wanted.insert(request.drive.clone(), request.clone());
+            }
+            Event::NoLongerWanted(request) => {
+                self.wanted.remove(&request.drive);
             }
             Event::Disc { .. } | Event::Note(_) | Event::Trouble(_) => {}
         }

@@ -21,6 +21,7 @@ pub mod passphrase;
 pub mod process;
 pub mod question;
 pub mod recorder;
+pub mod reporting_operator;
 pub mod rights;
 pub mod shell;
 pub mod stop;

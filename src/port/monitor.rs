@@ -5,8 +5,12 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::event::{Activity, Event, Listener, Progress, Reached, RunState, Task, TaskId, Trouble};
+use super::event::{
+    Activity, Event, Listener, Progress, Prompt, Reached, Reply, RunState, Task, TaskId, Trouble,
+};
 use super::notice::Notice;
+use super::question::QuestionId;
+use super::wanted::InsertRequest;
 use crate::model::{DiscNo, SetName};
 
 /// Where the engine reports to: the stream of events, and the task to which what is reported there
@@ -128,6 +132,22 @@ impl Monitor {
     /// monitor.
     pub fn trouble(&self, trouble: &Trouble) {
         self.stream.pass_on(Event::Trouble(trouble.clone()));
+    }
+
+    pub fn asked(&self, question: QuestionId, prompt: Prompt) {
+        self.stream.pass_on(Event::Asked { question, prompt });
+    }
+
+    pub fn answered(&self, question: QuestionId, reply: Reply) {
+        self.stream.pass_on(Event::Answered { question, reply });
+    }
+
+    pub fn wanted(&self, request: &InsertRequest) {
+        self.stream.pass_on(Event::Wanted(request.clone()));
+    }
+
+    pub fn no_longer_wanted(&self, request: &InsertRequest) {
+        self.stream.pass_on(Event::NoLongerWanted(request.clone()));
     }
 
     /// Passes on what was heard elsewhere.

@@ -22,6 +22,9 @@ pub trait Operator: Send + Sync {
     /// where only troubles are.
     fn summon(&self, request: &InsertRequest);
 
+    /// What was asked for is no longer waited for: something was inserted, or nobody came.
+    fn dismiss(&self, _request: &InsertRequest) {}
+
     /// Passes on a line of a program that the person named and that cannot speak to them itself.
     fn relay(&self, _line: &[u8]) {}
 

@@ -3,17 +3,15 @@
 
 use super::keyboard::{Keyboard, Line, Silence, TerminalKeyboard};
 use super::screen::Screen;
-use super::words::insertion::{insert_request, medium};
+use super::words::insertion::insert_request;
 use super::words::questions::{self as words, prompt};
 use crate::flow::WaitLimit;
 use crate::model::path::shown;
 use crate::port::operator::Operator;
 use crate::port::passphrase::{PassphraseRequest, Secret};
-use crate::port::question::{Answer, Asked, Choices, Question, QuestionId};
+use crate::port::question::{Answer, Asked, Choices, Question};
 use crate::port::stop::Stop;
-use crate::port::wanted::{InsertRequest, WantedMedium};
-use serde::Serialize;
-use serde_json::{Value, json};
+use crate::port::wanted::InsertRequest;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -104,11 +102,6 @@ impl Person {
         }
     }
 
-    /// Events are a courtesy: the run does not fail because nobody reads them any more.
-    fn event(&self, event: &Value) {
-        let _ = self.screen.object(event);
-    }
-
     fn choose(&self, choices: &Choices, text: &str) -> Answer {
         self.at_keyboard(&prompt(text, choices), |line| match (choices, line) {
             (Choices::YesOrNo, "y" | "Y" | "yes" | "Yes" | "YES") => Answer::Yes,
@@ -134,24 +127,15 @@ impl Person {
 }
 
 impl Operator for Person {
-    fn answer(&self, Asked { id, what }: &Asked<Question>) -> Answer {
-        let (text, choices) = (words::question(what), what.choices());
-        self.event(&question_event(*id, what, &text, &choices.answers()));
-        let answer = match self.yes && what.is_answered_by_yes() {
+    fn answer(&self, Asked { what, .. }: &Asked<Question>) -> Answer {
+        match self.yes && what.is_answered_by_yes() {
             true => Answer::Yes,
-            false => self.choose(&choices, &text),
-        };
-        self.event(&answer_event(*id, answer));
-        answer
+            false => self.choose(&what.choices(), &words::question(what)),
+        }
     }
 
-    fn secret(&self, Asked { id, what }: &Asked<PassphraseRequest>) -> Option<Secret> {
-        let text = words::passphrase(what);
-        self.event(&question_event(*id, what, &text, &[]));
-        let secret = self.typed(what, &text);
-        // That there is one, and not a byte of it.
-        self.event(&answer_event(*id, secret.as_ref().map(|_| "given")));
-        secret
+    fn secret(&self, Asked { what, .. }: &Asked<PassphraseRequest>) -> Option<Secret> {
+        self.typed(what, &words::passphrase(what))
     }
 
     fn relay(&self, line: &[u8]) {
@@ -160,61 +144,21 @@ impl Operator for Person {
 
     fn summon(&self, request: &InsertRequest) {
         self.screen.say(&insert_request(request));
-        self.event(&insert_event(request));
     }
-}
-
-/// The values of the question, and what every question has.
-fn question_event(id: QuestionId, what: &impl Serialize, text: &str, choices: &[Answer]) -> Value {
-    let mut event = json!({"event": "question", "question": id, "text": text, "choices": choices});
-    // A value of strings and numbers always serializes; without it the event says what it can.
-    if let (Value::Object(event), Ok(Value::Object(values))) =
-        (&mut event, serde_json::to_value(what))
-    {
-        event.extend(values);
-    }
-    event
-}
-
-fn answer_event(id: QuestionId, answer: impl Serialize) -> Value {
-    json!({"event": "answer", "question": id, "answer": answer})
-}
-
-fn insert_event(InsertRequest { drive, wanted }: &InsertRequest) -> Value {
-    let disc = wanted.first_disc();
-    let blank = match wanted {
-        WantedMedium::Blank(blank) => Some(blank),
-        _ => None,
-    };
-    let sectors = match wanted {
-        WantedMedium::DiscOrBlank { sectors, .. } => Some(*sectors),
-        _ => blank.map(|blank| blank.sectors),
-    };
-    let any_of_set = match wanted {
-        WantedMedium::AnyDisc { set, .. } => set.as_ref(),
-        _ => None,
-    };
-    json!({
-        "event": "insert",
-        "drive": drive,
-        "wanted": medium(wanted),
-        "what": if blank.is_some() { "blank" } else { "disc" },
-        "or_blank": matches!(wanted, WantedMedium::DiscOrBlank { .. }),
-        "set": disc.map(|disc| &disc.set).or(blank.map(|blank| &blank.set)).or(any_of_set),
-        "disc": disc.map(|disc| disc.disc).or(blank.map(|blank| blank.disc)),
-        "copy": disc.map(|disc| disc.copy).or(blank.map(|blank| blank.copy)),
-        "sectors": sectors,
-        "medium": wanted,
-    })
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::progress::{Reporter, Show};
     use super::super::screen::testing::{Paper, screen};
     use super::*;
     use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, SetName};
+    use crate::port::monitor::Monitor;
     use crate::port::passphrase::PassphraseOf;
+    use crate::port::reporting_operator::ReportingOperator;
+    use crate::port::wanted::WantedMedium;
     use crate::port::wanted::{DiscChoice, WantedDisc};
+    use serde_json::{Value, json};
     use std::sync::Mutex;
 
     /// Types these lines one after the other, then nothing.
@@ -234,15 +178,21 @@ mod tests {
     }
 
     fn person(yes: bool, lines: &[&'static str]) -> (Person, Paper) {
-        let (person, people, _) = person_with(false, yes, lines);
-        (person, people)
+        let (screen, people, _) = screen(false);
+        (typing(screen, yes, lines), people)
     }
 
-    fn person_with(json: bool, yes: bool, lines: &[&'static str]) -> (Person, Paper, Paper) {
-        let (screen, people, results) = screen(json);
+    /// The same, while programs listen.
+    fn reported(yes: bool, lines: &[&'static str]) -> (ReportingOperator<Person>, Paper, Paper) {
+        let ((screen, people, results), monitor) = (screen(true), Monitor::new());
+        monitor.listen(Arc::new(Reporter::new(screen.clone(), Show::Lines)));
+        (ReportingOperator::new(typing(screen, yes, lines), monitor), people, results)
+    }
+
+    fn typing(screen: Arc<Screen>, yes: bool, lines: &[&'static str]) -> Person {
         let keyboard: Box<dyn Keyboard> = Box::new(Typist(Mutex::new(lines.to_vec())));
         let interrupted = AtomicBool::new(false);
-        (Person { screen, yes, keyboard: Some(keyboard), interrupted }, people, results)
+        Person { screen, yes, keyboard: Some(keyboard), interrupted }
     }
 
     fn films() -> SetName {
@@ -315,7 +265,7 @@ mod tests {
 
     #[test]
     fn a_request_for_a_disc_asks_for_no_answer() {
-        let (person, people, results) = person_with(true, false, &[]);
+        let (person, people, results) = reported(false, &[]);
         let kept = CopyPlaces(vec![CopyPlace { copy: 1, place: "shelf B".into() }]);
         let wanted = WantedDisc::new(&films(), DiscNo(3)).kept(kept);
         person.summon(&InsertRequest { drive: "/dev/sr0".into(), wanted: wanted.into() });
@@ -335,7 +285,9 @@ mod tests {
             })
         );
         let any = WantedMedium::any(Some(&films()), DiscChoice::Any);
-        let event = insert_event(&InsertRequest { drive: String::new(), wanted: any });
+        person.summon(&InsertRequest { drive: String::new(), wanted: any });
+        let last = results.text().lines().last().unwrap().to_owned();
+        let event: Value = serde_json::from_str(&last).unwrap();
         assert_eq!((&event["set"], &event["disc"]), (&json!("films"), &json!(null)));
     }
 
@@ -356,7 +308,7 @@ mod tests {
 
     #[test]
     fn programs_see_each_question_and_its_answer_under_one_number() {
-        let (person, _, results) = person_with(true, true, &["2", "q"]);
+        let (person, _, results) = reported(true, &["2", "q"]);
         person.ask(burn_now());
         person.ask(which_copy());
         person.ask(bring_disc());
@@ -384,7 +336,7 @@ mod tests {
 
     #[test]
     fn no_event_has_a_byte_of_a_passphrase() {
-        let (person, _, results) = person_with(true, false, &["open sesame"]);
+        let (person, _, results) = reported(false, &["open sesame"]);
         let secret = person.passphrase(known_passphrase()).unwrap();
         assert_eq!(secret.bytes(), b"open sesame");
         person.passphrase(known_passphrase());

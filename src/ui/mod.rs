@@ -2,6 +2,7 @@
 //! stdout, all else to stderr.
 
 pub mod ask;
+mod asked;
 pub mod drives;
 pub mod exit;
 pub mod json;

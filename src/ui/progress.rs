@@ -2,6 +2,7 @@
 //! programs. The engine reports to [`Monitor`] and does not know which of these listens. Works that
 //! go on side by side have a reporter each, and share the screen.
 
+use super::asked::{answer_event, insert_event, question_event};
 use super::lock::locked;
 use super::pace::RateWindow;
 use super::screen::Screen;
@@ -80,6 +81,11 @@ impl Reporter {
         if self.show != Show::Nothing {
             let _ = self.screen.object(&event);
         }
+    }
+
+    /// What somebody must know even with `--quiet`.
+    fn always(&self, event: &Value) {
+        let _ = self.screen.object(event);
     }
 
     fn begun(&self, task: &Task) {
@@ -173,8 +179,7 @@ impl Reporter {
 
     fn trouble(&self, trouble: &Trouble) {
         self.screen.say(&trouble.to_string());
-        let event = json!({"event": "trouble", "thing": trouble.thing, "what": trouble.what});
-        let _ = self.screen.object(&event);
+        self.always(&json!({"event": "trouble", "thing": trouble.thing, "what": trouble.what}));
     }
 }
 
@@ -191,6 +196,8 @@ impl Listener for Reporter {
             self.begun(task);
             self.advanced(task.id, *progress);
         }
+        state.questions().for_each(|(id, prompt)| self.always(&question_event(id, prompt)));
+        state.wanted().for_each(|request| self.always(&insert_event(request)));
     }
 
     fn hear(&self, event: &Event) {
@@ -203,6 +210,11 @@ impl Listener for Reporter {
             }
             Event::Note(notice) => self.note(notice),
             Event::Trouble(trouble) => self.trouble(trouble),
+            Event::Asked { question, prompt } => self.always(&question_event(*question, prompt)),
+            Event::Answered { question, reply } => self.always(&answer_event(*question, *reply)),
+            Event::Wanted(request) => self.always(&insert_event(request)),
+            // A program sees the next phase.
+            Event::NoLongerWanted(_) => {}
         }
     }
 }

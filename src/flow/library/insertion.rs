@@ -55,7 +55,9 @@ pub fn with_medium<T>(
         })?;
         context.operator.summon(&call);
         asked = true;
-        if !slot.await_medium(&deadline, context.stop)? {
+        let is_in = slot.await_medium(&deadline, context.stop);
+        context.operator.dismiss(&call);
+        if !is_in? {
             return Err(never_came(call, asked, refusal));
         }
         came = if is_empty { Came::AsAsked } else { Came::Before };

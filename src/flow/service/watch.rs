@@ -220,12 +220,14 @@ impl<'a> Watch<'a> {
             Some(next) => next.wanted.clone(),
             None => WantedMedium::any(None, DiscChoice::ToVerifyWhileIdle),
         };
-        if self.is_new(WaitReason::Wanted(wanted.clone())) {
-            self.context.operator.summon(&InsertRequest { drive: drive.title(), wanted });
-        }
         let title = drive.title();
+        let request = InsertRequest { drive: title.clone(), wanted: wanted.clone() };
+        if self.is_new(WaitReason::Wanted(wanted)) {
+            self.context.operator.summon(&request);
+        }
         let slot = drive.slot().ok_or(FlowError::NoSlot(title))?;
         if slot.await_medium(&Deadline::after(LOOK), self.context.stop)? {
+            self.context.operator.dismiss(&request);
             drives.came = Came::AsAsked;
         }
         Ok(())
