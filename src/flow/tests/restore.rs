@@ -29,6 +29,7 @@ use crate::port::recorder::Recorder;
 use crate::port::stop::{Stop, Stopped};
 use crate::restore::place::OverwritePolicy;
 use crate::scan::filter::FilterOptions;
+use crate::ui::words::advice::with_advice;
 
 #[path = "../../../tests/support/compare.rs"]
 mod compare;
@@ -593,7 +594,7 @@ fn nothing_readable_is_an_error_that_says_so() {
     bench.flip(1, "catalog", 20);
     let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::Discs(DiscsError::NoListing(_))), "{error}");
-    assert!(error.to_string().contains("catalog rebuild"), "{error}");
+    assert!(with_advice(&error).contains("catalog rebuild"), "{error}");
     bench.flip(1, "README.txt", bench.file_size(1, "README.txt") - 5);
     let error = bench.try_restore("one", RestoreOptions::default()).unwrap_err();
     assert!(matches!(error, FlowError::Discs(DiscsError::Unusable { .. })), "{error}");
