@@ -9,13 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Run, Sandbox, assert_same_tree};
+use support::{Run, Sandbox, assert_same_tree, text};
 
 const GONE: &str = "is gone; check that its disk is connected and mounted";
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
 
 fn tell(shelf: &Path, settings: &str) {
     fs::write(shelf.join(".shelf.toml"), settings).unwrap();

@@ -8,24 +8,12 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Sandbox, assert_same_tree, text};
 
 fn with_a_file() -> Sandbox {
     let sandbox = Sandbox::new();
     fs::write(sandbox.source().join("letter"), "dear reader\n").unwrap();
     sandbox
-}
-
-fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    let mut words = vec!["backup", "--disc-size", "3M", "--name", "set"];
-    words.extend(options);
-    words.extend([source.as_str(), shelf.as_str()]);
-    sandbox.run(words)
 }
 
 fn comes_back(sandbox: &Sandbox) {
@@ -66,7 +54,7 @@ fn a_source_that_is_missing_or_no_directory_is_named() {
 #[test]
 fn an_empty_source_is_a_snapshot_like_any_other() {
     let sandbox = Sandbox::new();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     comes_back(&sandbox);
 }
 
@@ -114,7 +102,7 @@ fn a_shelf_or_staging_area_that_is_full_says_how_much_is_needed() {
         .unwrap();
     {
         let _small = SmallFilesystem::mount(&sandbox, sandbox.shelf(), "1m");
-        backup(&sandbox, &[]).code(1).says("full").says("MB");
+        sandbox.backup("set", &[]).code(1).says("full").says("MB");
     }
     {
         let staging = sandbox.path("small");
@@ -133,7 +121,7 @@ fn a_shelf_or_staging_area_that_is_full_says_how_much_is_needed() {
         ]);
         run.code(1).says("staging").says("free");
     }
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     comes_back(&sandbox);
 }
 
@@ -190,11 +178,11 @@ fn a_wrong_passphrase_is_said_before_any_work() {
     let right = text(&sandbox.passphrase_file(b"right"));
     let wrong = text(&sandbox.path("wrong"));
     fs::write(&wrong, "wrong\n").unwrap();
-    backup(&sandbox, &["--encrypt", "--passphrase-file", &right]).ok();
-    let run = backup(&sandbox, &["--passphrase-file", &wrong]);
+    sandbox.backup("set", &["--encrypt", "--passphrase-file", &right]).ok();
+    let run = sandbox.backup("set", &["--passphrase-file", &wrong]);
     run.code(1).says("not the passphrase of set set");
     assert!(!run.stderr().contains("scanning"), "{}", run.story());
-    backup(&sandbox, &[]).code(1).says("passphrase");
+    sandbox.backup("set", &[]).code(1).says("passphrase");
     let shelf = text(&sandbox.shelf());
     sandbox
         .run(["restore", "--passphrase-file", &wrong, &shelf, "back"])
@@ -210,8 +198,9 @@ fn a_wrong_passphrase_is_said_before_any_work() {
 fn a_set_keeps_its_keys() {
     let sandbox = with_a_file();
     let passphrase = text(&sandbox.passphrase_file(b"right"));
-    backup(&sandbox, &[]).ok();
-    backup(&sandbox, &["--encrypt", "--passphrase-file", &passphrase])
+    sandbox.backup("set", &[]).ok();
+    sandbox
+        .backup("set", &["--encrypt", "--passphrase-file", &passphrase])
         .code(1)
         .says("not encrypted");
 }
@@ -219,11 +208,11 @@ fn a_set_keeps_its_keys() {
 #[test]
 fn a_damaged_catalog_stops_the_run_and_the_discs_still_restore() {
     let sandbox = with_a_file();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     let file = fs::File::options().write(true).open(sandbox.catalog()).unwrap();
     let len = file.metadata().unwrap().len();
     file.write_all_at(&vec![0xaa; len as usize / 2], len / 4).unwrap();
-    backup(&sandbox, &[]).code(1).says("damaged").says("catalog.sqlite");
+    sandbox.backup("set", &[]).code(1).says("damaged").says("catalog.sqlite");
     let target = sandbox.path("back");
     sandbox.run(["restore", &text(&sandbox.shelf()), &text(&target)]).ok();
     assert_same_tree(&sandbox.source(), &target);
@@ -232,17 +221,17 @@ fn a_damaged_catalog_stops_the_run_and_the_discs_still_restore() {
 #[test]
 fn a_catalog_of_a_newer_version_is_not_touched() {
     let sandbox = with_a_file();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     let set = "import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); c.execute('PRAGMA user_version=99'); c.commit()";
     sandbox.bash(&format!("python3 -c \"{set}\" '{}'", text(&sandbox.catalog()))).ok();
-    backup(&sandbox, &[]).code(1).says("newer");
+    sandbox.backup("set", &[]).code(1).says("newer");
     sandbox.run(["snapshots"]).code(1).says("newer");
 }
 
 #[test]
 fn a_catalog_that_another_run_holds_is_named_with_its_holder() {
     let sandbox = with_a_file();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     let lock = format!("{}.lock", text(&sandbox.catalog()));
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
     let program = env!("CARGO_BIN_EXE_coldcut");
@@ -280,7 +269,7 @@ fn a_catalog_that_another_run_holds_is_named_with_its_holder() {
 #[test]
 fn another_run_is_waited_for_as_long_as_was_said() {
     let sandbox = with_a_file();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     let lock = format!("{}.lock", text(&sandbox.catalog()));
     let program = env!("CARGO_BIN_EXE_coldcut");
     sandbox.bash(&format!("flock '{lock}' '{program}' flush --wait 1s")).code(6);
@@ -296,9 +285,9 @@ fn another_run_is_waited_for_as_long_as_was_said() {
 #[test]
 fn discs_that_the_catalog_does_not_know_are_not_written_beside() {
     let sandbox = with_a_file();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     fs::remove_file(sandbox.catalog()).unwrap();
-    backup(&sandbox, &[]).code(1).says("set").says("catalog").says("--set");
+    sandbox.backup("set", &[]).code(1).says("set").says("catalog").says("--set");
     assert_eq!(sandbox.images().len(), 1);
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
     sandbox.run(["backup", "--name", "second", "--disc-size", "3M", &source, &shelf]).ok();
@@ -310,22 +299,22 @@ fn without_xorriso_nothing_is_packed_and_with_a_broken_one_everything_stays_stag
     let bin = sandbox.path("bin");
     fs::create_dir(&bin).unwrap();
     sandbox.set("PATH", &bin);
-    backup(&sandbox, &[]).code(1).says("xorriso").says("install");
+    sandbox.backup("set", &[]).code(1).says("xorriso").says("install");
     assert!(!sandbox.staging().exists(), "it was packed for nothing");
     let fake = bin.join("xorriso");
     fs::write(&fake, "#!/bin/sh\necho 'xorriso : FAILURE : the laser is out' >&2\nexit 5\n")
         .unwrap();
     fs::set_permissions(&fake, fs::Permissions::from_mode(0o755)).unwrap();
-    backup(&sandbox, &["--no-drill"]).code(1).says("the laser is out");
+    sandbox.backup("set", &["--no-drill"]).code(1).says("the laser is out");
     sandbox.set("PATH", std::env::var_os("PATH").unwrap());
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     comes_back(&sandbox);
 }
 
 #[test]
 fn discs_of_another_set_or_of_a_newer_format_are_named() {
     let sandbox = with_a_file();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("set", &[]).ok();
     let shelf = text(&sandbox.shelf());
     sandbox.run(["restore", "--name", "nobody", &shelf, "back"]).code(1).says("nobody").says("set");
     let disc = sandbox.path("discs/one");

@@ -9,11 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use serde_json::Value;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 /// The state as it was packed, below a folder of this test's own.
 fn unpacked() -> Sandbox {

@@ -9,11 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use support::trees::set_mtime;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 /// A sandbox whose program may be told another time.
 fn sandbox() -> Sandbox {

@@ -10,11 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 /// A source for three discs of 3 MB.
 fn three_discs() -> Sandbox {
@@ -27,14 +23,6 @@ fn three_discs() -> Sandbox {
 
 fn write(sandbox: &Sandbox, name: &str, seed: u64) {
     fs::write(sandbox.source().join(name), Random::new(seed).bytes(1_000_000)).unwrap();
-}
-
-fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    let places: &[&str] =
-        if options.contains(&"--stage") { &[&source] } else { &[&source, &shelf] };
-    let words = ["backup", "--disc-size", "3M", "--name", "films"];
-    sandbox.run(words.iter().chain(options).chain(places))
 }
 
 fn discs(sandbox: &Sandbox) -> Vec<Value> {
@@ -61,7 +49,7 @@ fn comes_back(sandbox: &Sandbox, snapshot: &str, expected: &Path) {
 #[test]
 fn a_place_is_remembered_shown_and_said_when_the_disc_is_wanted() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.run(["locate", "1-3", "shelf B"]).ok();
     sandbox.run(["locate", "2", "  the office "]).ok().says("kept in the office");
     let places: Vec<Value> =
@@ -81,7 +69,7 @@ fn a_place_is_remembered_shown_and_said_when_the_disc_is_wanted() {
 #[test]
 fn a_place_is_for_a_copy_that_is_there() {
     let sandbox = three_discs();
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     sandbox.run(["locate", "1", "x"]).code(1).says("not been burned yet");
     sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
     sandbox.run(["locate", "9", "x"]).code(1).says("no disc 9");
@@ -96,7 +84,7 @@ fn a_place_is_for_a_copy_that_is_there() {
 #[test]
 fn status_says_what_is_not_safe_and_monitoring_sees_it() {
     let sandbox = three_discs();
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     let run = sandbox.run(["status"]);
     run.code(3);
     assert!(run.stdout().starts_with("NOT SAFE  films\n"), "{}", run.story());
@@ -115,7 +103,7 @@ fn status_says_what_is_not_safe_and_monitoring_sees_it() {
 #[test]
 fn a_damaged_disc_is_not_safe_until_its_files_are_stored_again() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     spoil(&sandbox.shelf().join("films-0002.iso"));
     sandbox.run(["verify", &text(&sandbox.shelf())]).code(5);
     let set = status(&sandbox, 3);
@@ -123,7 +111,7 @@ fn a_damaged_disc_is_not_safe_until_its_files_are_stored_again() {
     assert!(set["dangers"][1].as_str().unwrap().contains("coldcut retire 2"), "{set}");
     sandbox.run(["retire", "2", "--yes"]).ok();
     assert_eq!(states(&sandbox), ["verified", "gone", "verified"]);
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     let set = status(&sandbox, 0);
     assert_eq!(set["no_good_copy"], json!([]));
 }
@@ -141,7 +129,7 @@ fn status_of_files_names_the_unsafe_ones_first() {
     fs::create_dir(sandbox.source().join("d")).unwrap();
     fs::hard_link(sandbox.source().join("film0"), sandbox.source().join("d/linked")).unwrap();
     fs::write(sandbox.source().join("empty"), "").unwrap();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.run(["locate", "1-3", "shelf B"]).ok();
     let all = sandbox.run(["status", "--json", "."]).ok().results();
     assert_eq!(all.len(), 9, "{all:?}");
@@ -151,7 +139,7 @@ fn status_of_files_names_the_unsafe_ones_first() {
     }
     write(&sandbox, "new", 100);
     write(&sandbox, "film6", 101);
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     let run = sandbox.run(["status", "film*", "new", "empty", "d"]);
     run.code(3);
     let lines: Vec<String> = run.stdout().lines().map(str::to_owned).collect();
@@ -165,10 +153,10 @@ fn status_of_files_names_the_unsafe_ones_first() {
 /// Snapshot 1 has `old`, snapshot 2 does not; both have the films.
 fn with_history(sandbox: &Sandbox) {
     write(sandbox, "old", 50);
-    backup(sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.bash("cp -a source first").ok();
     fs::remove_file(sandbox.source().join("old")).unwrap();
-    backup(sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
 }
 
 #[test]
@@ -214,7 +202,7 @@ fn what_was_on_a_lost_disc_is_stored_again_and_every_snapshot_has_it() {
     fs::remove_file(sandbox.shelf().join(format!("films-{victim:04}.iso"))).unwrap();
     // Renamed since: the content is what counts.
     fs::rename(sandbox.source().join("film3"), sandbox.source().join("film3 renamed")).unwrap();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     status(&sandbox, 0);
     comes_back(&sandbox, "3", &sandbox.source());
     comes_back(&sandbox, "2", &second);
@@ -230,13 +218,13 @@ fn what_was_on_a_lost_disc_is_stored_again_and_every_snapshot_has_it() {
 #[test]
 fn a_lost_disc_that_is_read_again_is_found_and_its_files_are_not_stored_twice() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.run(["lost", "1", "--yes"]).ok();
     assert_eq!(states(&sandbox)[0], "gone");
     sandbox.run(["verify", &text(&sandbox.shelf())]).ok();
     assert_eq!(states(&sandbox), ["verified"; 3]);
     status(&sandbox, 0);
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     assert_eq!(sandbox.images().len(), 3);
     // What was given up on purpose stays so.
     sandbox.run(["retire", "1", "--yes"]).ok();
@@ -247,7 +235,7 @@ fn a_lost_disc_that_is_read_again_is_found_and_its_files_are_not_stored_twice() 
 #[test]
 fn copies_that_do_not_exist_cannot_be_lost() {
     let sandbox = three_discs();
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     sandbox.run(["lost", "1", "--yes"]).code(1).says("not been burned yet");
     sandbox.run(["burn", &text(&sandbox.shelf())]).ok();
     sandbox.run(["lost", "4", "--yes"]).code(1).says("no disc 4");
@@ -259,7 +247,7 @@ fn copies_that_do_not_exist_cannot_be_lost() {
 fn a_key_sheet_has_what_is_needed_and_never_the_passphrase() {
     let sandbox = three_discs();
     let secret = text(&sandbox.passphrase_file(b"correct horse"));
-    backup(&sandbox, &["--encrypt", "--passphrase-file", &secret]).ok();
+    sandbox.backup("films", &["--encrypt", "--passphrase-file", &secret]).ok();
     sandbox.run(["locate", "1-2", "shelf B"]).ok();
     for leak in ["correct horse", " correct horse "] {
         sandbox.run(["keysheet", "--hint", leak]).code(1).says("is the passphrase itself");
@@ -298,7 +286,7 @@ fn check(sandbox: &Sandbox, options: &[&str]) -> (Run, Vec<u64>) {
 #[test]
 fn the_copy_that_nobody_read_for_the_longest_time_is_read_first() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     let image = |disc: u32| text(&sandbox.shelf().join(format!("films-{disc:04}.iso")));
     sandbox.run(["verify", &image(1)]).ok();
     // Discs 2 and 3 were read when they were burned, disc 1 since: in this order they are due.
@@ -318,7 +306,7 @@ fn the_copy_that_nobody_read_for_the_longest_time_is_read_first() {
 #[test]
 fn what_was_burned_like_one_that_failed_is_suspect_until_it_is_read() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     let image = sandbox.shelf().join("films-0002.iso");
     spoil(&image);
     assert_eq!(check(&sandbox, &["--max-age", "1y"]).1, [0_u64; 0]);
@@ -340,7 +328,7 @@ fn what_was_burned_like_one_that_failed_is_suspect_until_it_is_read() {
 #[test]
 fn damage_that_a_check_finds_is_told_with_its_trend_and_what_is_not_there_is_missing() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     fs::write(sandbox.shelf().join(".shelf.toml"), "read_error = [1, 600, 70]\n").unwrap();
     fs::rename(sandbox.shelf().join("films-0002.iso"), sandbox.path("elsewhere.iso")).unwrap();
     let (run, read) = check(&sandbox, &["--max-age", "0d"]);
@@ -371,7 +359,7 @@ fn staged_files(sandbox: &Sandbox) -> String {
 #[test]
 fn each_disc_is_burned_as_often_as_it_was_asked_for() {
     let sandbox = three_discs();
-    backup(&sandbox, &["--copies", "2"]).ok();
+    sandbox.backup("films", &["--copies", "2"]).ok();
     for disc in 1..=3 {
         let name = format!("films-{disc:04}.iso");
         same_bytes(&sandbox.shelf().join(&name), &sandbox.shelf().join("copy2").join(&name));
@@ -382,7 +370,7 @@ fn each_disc_is_burned_as_often_as_it_was_asked_for() {
     assert_eq!((&set["may_lose"], &set["only_copy"]), (&json!([1, 2, 3]), &json!([])));
     // The set remembers; and one of two may be lost without a file being lost.
     write(&sandbox, "new", 100);
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     assert!(discs(&sandbox).iter().all(|disc| disc["copies"] == 2));
     sandbox.run(["lost", "2", "--copy", "1", "--yes"]).ok().says("no files would be lost");
     let set = status(&sandbox, 3);
@@ -402,7 +390,7 @@ fn staging_is_kept_until_every_copy_is_verified() {
     let second = sandbox.shelf().join("copy2");
     fs::create_dir(&second).unwrap();
     fs::write(second.join(".shelf.toml"), "full_after = 1\n").unwrap();
-    backup(&sandbox, &["--copies", "2"]).code(4).says("no blank disc").says("disc 2");
+    sandbox.backup("films", &["--copies", "2"]).code(4).says("no blank disc").says("disc 2");
     let copies = |sandbox: &Sandbox| -> Vec<Value> {
         discs(sandbox).iter().map(|disc| disc["copies"].clone()).collect()
     };
@@ -410,7 +398,7 @@ fn staging_is_kept_until_every_copy_is_verified() {
     assert!(staged_files(&sandbox).contains("/0002/"), "{}", staged_files(&sandbox));
     assert!(!staged_files(&sandbox).contains("/0001/"), "{}", staged_files(&sandbox));
     fs::remove_file(second.join(".shelf.toml")).unwrap();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     assert_eq!(copies(&sandbox), [2, 2, 2]);
     same_bytes(&sandbox.shelf().join("films-0002.iso"), &second.join("films-0002.iso"));
     assert_eq!(staged_files(&sandbox), "");
@@ -422,7 +410,7 @@ fn a_copy_that_cannot_be_read_back_is_burned_again_and_the_first_one_stays() {
     let second = sandbox.shelf().join("copy2");
     fs::create_dir(&second).unwrap();
     fs::write(second.join(".shelf.toml"), "read_error = [1, 600, 3]\n").unwrap();
-    backup(&sandbox, &["--copies", "2"]).ok().says("reading it back found damage");
+    sandbox.backup("films", &["--copies", "2"]).ok().says("reading it back found damage");
     assert!(second.join("films-0001.failed-1.iso").exists());
     same_bytes(&sandbox.shelf().join("films-0001.iso"), &second.join("films-0001.iso"));
     let media = &discs(&sandbox)[0]["media"];
@@ -433,7 +421,7 @@ fn a_copy_that_cannot_be_read_back_is_burned_again_and_the_first_one_stays() {
 #[test]
 fn a_disc_is_copied_from_another_copy_to_the_last_byte() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     let other = sandbox.path("other");
     sandbox.run(["copy", "1-3", &text(&other)]).ok().says("2 good copies");
     for disc in 1..=3 {
@@ -450,7 +438,7 @@ fn a_disc_is_copied_from_another_copy_to_the_last_byte() {
 #[test]
 fn a_damaged_copy_is_not_copied_and_a_good_one_is_looked_for() {
     let sandbox = three_discs();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     let (image, aside) = (sandbox.shelf().join("films-0002.iso"), sandbox.path("aside"));
     fs::create_dir(&aside).unwrap();
     fs::copy(&image, aside.join("films-0002.iso")).unwrap();
@@ -471,7 +459,7 @@ fn a_damaged_copy_is_not_copied_and_a_good_one_is_looked_for() {
 #[test]
 fn what_is_staged_is_copied_from_there() {
     let sandbox = three_discs();
-    backup(&sandbox, &["--stage", "--copies", "2"]).ok();
+    sandbox.backup("films", &["--stage", "--copies", "2"]).ok();
     let (one, two) = (sandbox.path("one"), sandbox.path("two"));
     sandbox.run(["copy", "1", &text(&one)]).ok().says("1 good copies");
     assert!(staged_files(&sandbox).contains("/0001/"), "another copy is to come");

@@ -10,14 +10,10 @@ use std::fs;
 use std::path::Path;
 
 use support::trees::Random;
-use support::{Run, Sandbox, SmallDisk, assert_same_tree};
+use support::{Run, Sandbox, SmallDisk, assert_same_tree, text};
 
 const LARGEST_FILE: u64 = 1_000_000;
 const WAY_OUT: &str = "make room there and run the same command again";
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
 
 /// A source for three discs of 3 MB; the catalog is in a directory of its own.
 fn three_discs() -> Sandbox {
@@ -40,11 +36,6 @@ fn many_names() -> Sandbox {
     sandbox
 }
 
-fn backup(sandbox: &Sandbox) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    sandbox.run(["backup", "--disc-size", "3M", "--name", "films", &source, &shelf])
-}
-
 fn restore(sandbox: &Sandbox, options: &[&str]) -> Run {
     let mut words = vec!["restore"];
     words.extend(options);
@@ -64,7 +55,7 @@ fn is_not_called_safe(sandbox: &Sandbox) {
 /// comes back.
 #[track_caller]
 fn goes_on(sandbox: &Sandbox) {
-    backup(sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.run(["status"]).ok();
     is_stored_once(sandbox);
     restore(sandbox, &[]).ok();
@@ -119,7 +110,7 @@ fn staging_that_another_program_fills_meanwhile_is_named_and_gone_on_with() {
         {
             let look = staging.clone();
             let _eater = disk.eaten_when(move || has_packed(&look));
-            let run = backup(&sandbox);
+            let run = sandbox.backup("films", &[]);
             run.code(1).says(&text(&staging)).says("No space left").says(WAY_OUT);
             is_not_called_safe(&sandbox);
         }
@@ -133,7 +124,7 @@ fn staging_without_inodes_is_named_and_gone_on_with() {
         let sandbox = three_discs();
         let options = format!("size=40m,nr_inodes={inodes}");
         let disk = SmallDisk::tmpfs(sandbox.staging(), &options);
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         run.code(1).says(&text(&sandbox.staging())).says(WAY_OUT);
         disk.resize("nr_inodes=1000");
         goes_on(&sandbox);
@@ -144,7 +135,7 @@ fn staging_without_inodes_is_named_and_gone_on_with() {
 fn a_shelf_that_takes_one_disc_keeps_it_and_takes_the_others_when_there_is_room() {
     let sandbox = three_discs();
     let disk = SmallDisk::tmpfs(sandbox.shelf(), "size=5m");
-    let run = backup(&sandbox);
+    let run = sandbox.backup("films", &[]);
     run.code(1).says(&text(&sandbox.shelf())).says("is full").says("make room");
     assert_eq!(sandbox.images().len(), 1, "{}", run.story());
     is_not_called_safe(&sandbox);
@@ -159,7 +150,7 @@ fn a_shelf_that_fills_while_it_is_written_to_loses_nothing() {
     {
         let shelf = sandbox.shelf();
         let _eater = disk.eaten_when(move || fs::read_dir(&shelf).unwrap().next().is_some());
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         run.code(1).says(&text(&sandbox.shelf())).says("disc ").says("stage");
         is_not_called_safe(&sandbox);
     }
@@ -170,7 +161,7 @@ fn a_shelf_that_fills_while_it_is_written_to_loses_nothing() {
 fn a_shelf_without_inodes_keeps_the_disc_staged() {
     let sandbox = three_discs();
     let disk = SmallDisk::tmpfs(sandbox.shelf(), "size=20m,nr_inodes=2");
-    backup(&sandbox).code(1).says(".iso.part: No space left").says(WAY_OUT);
+    sandbox.backup("films", &[]).code(1).says(".iso.part: No space left").says(WAY_OUT);
     is_not_called_safe(&sandbox);
     disk.resize("nr_inodes=100");
     goes_on(&sandbox);
@@ -182,7 +173,7 @@ fn a_catalog_without_room_is_named_and_gone_on_with_whatever_the_step() {
     for size in ["60k", "260k", "330k", "400k"] {
         let sandbox = many_names();
         let disk = SmallDisk::tmpfs(sandbox.path("known"), &format!("size={size}"));
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         run.code(1).says("known/catalog.sqlite").says("no room").says(WAY_OUT);
         let status = sandbox.run(["status", "--json"]);
         let sets = status.results();
@@ -199,7 +190,7 @@ fn a_catalog_without_inodes_says_so() {
         let sandbox = three_discs();
         let options = format!("size=40m,nr_inodes={inodes}");
         let disk = SmallDisk::tmpfs(sandbox.path("known"), &options);
-        backup(&sandbox).code(1).says("known/catalog.sqlite").says(WAY_OUT);
+        sandbox.backup("films", &[]).code(1).says("known/catalog.sqlite").says(WAY_OUT);
         disk.resize("nr_inodes=100");
         goes_on(&sandbox);
     }
@@ -209,7 +200,7 @@ fn a_catalog_without_inodes_says_so() {
 fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
     for (little, more) in [("size=3m", "size=20m"), ("size=20m,nr_inodes=4", "nr_inodes=100")] {
         let sandbox = three_discs();
-        backup(&sandbox).ok();
+        sandbox.backup("films", &[]).ok();
         let disk = SmallDisk::tmpfs(sandbox.path("back"), little);
         if !little.contains("inodes") {
             restore(&sandbox, &[]).code(1).says("needs 7.00 MB").says("is free");
@@ -232,7 +223,7 @@ fn what_finds_no_room_in_the_target_is_named_and_the_next_restore_adds_it() {
 fn a_first_backup_that_did_not_end_is_not_called_safe() {
     let sandbox = many_names();
     let disk = SmallDisk::tmpfs(sandbox.path("known"), "size=300k");
-    backup(&sandbox).code(1);
+    sandbox.backup("films", &[]).code(1);
     sandbox.run(["status"]).code(3);
     disk.resize("size=40m");
     goes_on(&sandbox);

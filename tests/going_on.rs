@@ -11,22 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    let mut words = vec!["backup", "--disc-size", "3M", "--name", "films"];
-    words.extend(options);
-    words.push(&source);
-    if !options.contains(&"--stage") {
-        words.push(&shelf);
-    }
-    sandbox.run(words)
-}
+use support::{Sandbox, assert_same_tree, text};
 
 fn comes_back(sandbox: &Sandbox) {
     let target = sandbox.path("back");
@@ -50,7 +35,7 @@ fn archived(sandbox: &Sandbox) -> u64 {
 fn staging_and_burning_can_be_done_apart() {
     let sandbox = Sandbox::with_films(7);
     let shelf = text(&sandbox.shelf());
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     assert!(sandbox.images().is_empty());
     assert_eq!(disc_states(&sandbox), ["staged"; 3]);
     sandbox.run(["burn", "2", &shelf]).ok();
@@ -69,28 +54,28 @@ fn staging_and_burning_can_be_done_apart() {
 #[test]
 fn what_was_staged_and_deleted_by_hand_is_stored_again() {
     let sandbox = Sandbox::with_films(4);
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     fs::remove_dir_all(sandbox.staging()).unwrap();
-    backup(&sandbox, &[]).ok().says("packed again");
+    sandbox.backup("films", &[]).ok().says("packed again");
     comes_back(&sandbox);
 }
 
 #[test]
 fn a_last_disc_that_is_too_empty_waits_and_is_filled_by_the_next_run() {
     let sandbox = Sandbox::with_films(1);
-    backup(&sandbox, &["--min-fill", "90"]).ok().says("waits in the staging area");
+    sandbox.backup("films", &["--min-fill", "90"]).ok().says("waits in the staging area");
     assert!(sandbox.images().is_empty());
     let status = &sandbox.run(["status", "--json"]).results();
     let set = status.iter().find(|object| object["set"] == "films").unwrap();
     assert_eq!(set["waiting"], 1, "{set}");
     let bytes = Random::new(77).bytes(1_700_000);
     fs::write(sandbox.source().join("more"), bytes).unwrap();
-    backup(&sandbox, &["--min-fill", "90"]).ok();
+    sandbox.backup("films", &["--min-fill", "90"]).ok();
     assert_eq!(sandbox.images().len(), 1, "the same disc was filled");
     comes_back(&sandbox);
     fs::write(sandbox.source().join("little"), "x").unwrap();
-    backup(&sandbox, &["--min-fill", "90"]).ok().says("waits in the staging area");
-    backup(&sandbox, &["--min-fill", "90", "--flush"]).ok();
+    sandbox.backup("films", &["--min-fill", "90"]).ok().says("waits in the staging area");
+    sandbox.backup("films", &["--min-fill", "90", "--flush"]).ok();
     assert_eq!(disc_states(&sandbox), ["verified", "verified"]);
     comes_back(&sandbox);
 }
@@ -140,7 +125,7 @@ fn a_run_that_is_killed_while_it_burns_is_gone_on_with() {
     fs::remove_file(bin.join("xorriso")).unwrap();
     let staged = disc_states(&sandbox);
     assert_eq!(staged, ["staged", "staged"], "the discs are packed and not called safe");
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     assert_eq!(disc_states(&sandbox), ["verified"; 2]);
     // Only the file that the first disc's end cut in two is begun again: its rest was never read.
     let all = archived(&sandbox);
@@ -160,7 +145,7 @@ fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
         assert_eq!(child.wait().unwrap().code(), Some(code));
         fs::remove_file(bin.join("xorriso")).unwrap();
         assert_eq!(disc_states(&sandbox), ["staged", "staged"]);
-        backup(&sandbox, &[]).ok();
+        sandbox.backup("films", &[]).ok();
         comes_back(&sandbox);
     }
 }
@@ -168,7 +153,7 @@ fn a_signal_ends_the_run_with_its_own_code_and_keeps_what_is_packed() {
 #[test]
 fn a_disc_that_was_burned_and_not_recorded_is_read_back_and_not_burned_again() {
     let sandbox = Sandbox::with_films(1);
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     let (before, staging) = (sandbox.path("before.sqlite"), sandbox.path("staging.saved"));
     fs::copy(sandbox.catalog(), &before).unwrap();
     sandbox.bash(&format!("cp -a '{}' '{}'", text(&sandbox.staging()), text(&staging))).ok();
@@ -190,7 +175,7 @@ fn a_disc_that_was_burned_and_not_recorded_is_read_back_and_not_burned_again() {
 #[test]
 fn a_burn_of_nothing_is_done_and_one_of_a_disc_that_is_not_staged_is_refused() {
     let sandbox = Sandbox::with_films(1);
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.run(["burn", "shelf"]).ok().says("nothing is staged");
     sandbox.run(["burn", "7", "shelf"]).code(1).says("nothing is staged as disc 7");
 }
@@ -199,7 +184,7 @@ fn a_burn_of_nothing_is_done_and_one_of_a_disc_that_is_not_staged_is_refused() {
 #[test]
 fn a_staging_area_that_is_gone_is_told_by_whoever_meets_it() {
     let sandbox = Sandbox::with_films(4);
-    backup(&sandbox, &["--stage"]).ok();
+    sandbox.backup("films", &["--stage"]).ok();
     let staged = disc_states(&sandbox);
     fs::remove_dir_all(sandbox.staging()).unwrap();
     let words =
@@ -214,6 +199,6 @@ fn a_staging_area_that_is_gone_is_told_by_whoever_meets_it() {
     assert!(dangers.contains("4 files") && dangers.contains("not on a disc yet"), "{dangers}");
     assert!(set.get("wanted").is_none_or(serde_json::Value::is_null), "{set}");
     assert_eq!(disc_states(&sandbox), staged);
-    backup(&sandbox, &[]).ok().says("packed again");
+    sandbox.backup("films", &[]).ok().says("packed again");
     comes_back(&sandbox);
 }

@@ -11,11 +11,7 @@ use std::path::Path;
 
 use serde_json::Value;
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
     let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));

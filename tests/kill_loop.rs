@@ -16,7 +16,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use support::trees::{Random, mutate_tree};
-use support::{Run, Sandbox, assert_same_tree};
+use support::{Run, Sandbox, assert_same_tree, text};
 
 /// Stands in names and contents of the source, and nowhere else.
 const MARK: &str = "a-name-that-nobody-else-has";
@@ -26,10 +26,6 @@ const START: &str = "start";
 
 /// How long each phase of each command took when it was last seen whole.
 type Durations = BTreeMap<(String, String), Duration>;
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
 
 fn number(variable: &str, default: u64) -> u64 {
     std::env::var(variable).map_or(default, |text| text.parse().unwrap())

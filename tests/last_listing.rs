@@ -9,11 +9,7 @@ use std::fs;
 use std::path::Path;
 
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Sandbox, assert_same_tree, text};
 
 /// Names make listings of more than 2 % of a disc of 3 MB, so that a disc between the first and the
 /// last of a run leaves them out; small files then fill it to its edge.
@@ -37,11 +33,6 @@ fn source(small_files: u64, last_is_a_copy: bool) -> Sandbox {
     sandbox
 }
 
-fn backup(sandbox: &Sandbox) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    sandbox.run(["backup", "--disc-size", "3M", "--name", "set", &source, &shelf])
-}
-
 /// Whether the disc carries the listing.
 fn lists(sandbox: &Sandbox, image: &Path) -> bool {
     let find = format!("xorriso -indev '{}' -find / -name 'SNAPSHOT*' 2>/dev/null", text(image));
@@ -62,12 +53,12 @@ fn the_last_disc_of_a_run_bears_the_listing_however_full_the_one_before_is() {
     let mut discs_for_listings = 0;
     for small_files in (136..151).rev() {
         let sandbox = source(small_files, small_files % 2 == 0);
-        backup(&sandbox).ok();
+        sandbox.backup("set", &[]).ok();
         let images = sandbox.images();
         assert!(lists(&sandbox, images.last().unwrap()), "{small_files}: {images:?}");
         discs_for_listings += usize::from(has_no_archive(&sandbox, images.last().unwrap()));
         discs_alone_give_all_of_it(&sandbox, "back");
-        assert!(!backup(&sandbox).ok().stderr().contains("writing"), "{small_files}");
+        assert!(!sandbox.backup("set", &[]).ok().stderr().contains("writing"), "{small_files}");
         if discs_for_listings == 2 {
             break;
         }
@@ -86,15 +77,15 @@ fn a_listing_that_is_owed_by_a_stopped_run_is_made_by_the_next() {
     let sandbox = source(148, true);
     let shelf = text(&sandbox.shelf());
     fs::write(sandbox.shelf().join(".shelf.toml"), "full_after = 2\n").unwrap();
-    backup(&sandbox).code(4).says("disc 3");
+    sandbox.backup("set", &[]).code(4).says("disc 3");
     assert!(!lists(&sandbox, &sandbox.images()[1]));
     // The packed listing is lost, too.
     fs::remove_dir_all(sandbox.staging()).unwrap();
     fs::remove_file(sandbox.shelf().join(".shelf.toml")).unwrap();
-    backup(&sandbox).ok();
+    sandbox.backup("set", &[]).ok();
     assert!(lists(&sandbox, sandbox.images().last().unwrap()), "{shelf}");
     discs_alone_give_all_of_it(&sandbox, "back");
     assert_eq!(sandbox.images().len(), 3);
-    backup(&sandbox).ok();
+    sandbox.backup("set", &[]).ok();
     assert_eq!(sandbox.images().len(), 3, "a disc for nothing");
 }

@@ -10,17 +10,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 use support::trees::{Random, hostile_tree, mutate_tree};
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn backup(sandbox: &Sandbox, options: &[&str]) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    let words = ["backup", "--disc-size", "3M", "--name", "films"];
-    sandbox.run(words.iter().chain(options).copied().chain([source.as_str(), shelf.as_str()]))
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 fn migrate(sandbox: &Sandbox, options: &[&str]) -> Run {
     let to = text(&sandbox.path("new"));
@@ -39,20 +29,20 @@ fn with_history(sandbox: &Sandbox, options: &[&str]) {
     for n in 0..4 {
         fs::write(source.join(format!("film{n}")), Random::new(n).bytes(1_500_000)).unwrap();
     }
-    backup(sandbox, options).ok();
+    sandbox.backup("films", options).ok();
     sandbox.bash("cp -a source state1").ok();
     fs::write(source.join("film0"), Random::new(50).bytes(1_200_000)).unwrap();
     fs::remove_file(source.join("film1")).unwrap();
     fs::create_dir(source.join("film1")).unwrap();
     fs::write(source.join("film1/inside"), "now a directory\n").unwrap();
     fs::rename(source.join("film2"), source.join("film2 moved")).unwrap();
-    backup(sandbox, options).ok();
+    sandbox.backup("films", options).ok();
     sandbox.bash("cp -a source state2").ok();
     if source.join("hostile").exists() {
         mutate_tree(&source.join("hostile"), 7, 20);
     }
     fs::write(source.join("film0"), Random::new(51).bytes(700_000)).unwrap();
-    backup(sandbox, options).ok();
+    sandbox.backup("films", options).ok();
     sandbox.bash("cp -a source state3").ok();
     fs::remove_dir_all(&source).unwrap();
 }
@@ -177,6 +167,6 @@ fn what_is_typed_must_make_sense() {
     sandbox.run(["migrate", "1", "--all", "--to", &to]).code(2);
     sandbox.run(["migrate", "--all"]).code(2);
     fs::write(sandbox.source().join("a"), "a").unwrap();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     sandbox.run(["migrate", "7", "--to", &to]).code(1).says("no disc 7");
 }

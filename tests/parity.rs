@@ -9,13 +9,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
+use support::{Run, Sandbox, assert_same_tree, text};
 
 const SECTOR: u64 = 2048;
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
 
 /// A source for two discs of 12 MB: films that fill, and small files that compress.
 fn two_discs() -> Sandbox {

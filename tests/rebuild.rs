@@ -9,11 +9,7 @@ mod support;
 use damage::hurt::hide;
 use damage::{DamageBench, UndamagedSet, image};
 use std::fs;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &std::path::Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 fn rebuild(bench: &DamageBench, from: &[&str]) -> Run {
     let words = [&["catalog", "rebuild", "--json"], from].concat();

@@ -6,15 +6,11 @@
 mod support;
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde_json::Value;
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 /// A source for so many discs of 3 MB, the last one part-filled.
 fn source_for(discs: u64) -> Sandbox {
@@ -24,12 +20,6 @@ fn source_for(discs: u64) -> Sandbox {
         fs::write(sandbox.source().join(format!("film{n:02}")), bytes).unwrap();
     }
     sandbox
-}
-
-fn backup(sandbox: &Sandbox, more: &[&str]) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    let common = ["backup", "--disc-size", "3M", "--name", "films"];
-    sandbox.run(common.iter().chain(more).copied().chain([source.as_str(), shelf.as_str()]))
 }
 
 fn restore(sandbox: &Sandbox, target: &str) -> Run {
@@ -68,11 +58,11 @@ fn recovery_discs(sandbox: &Sandbox) -> Vec<u32> {
 #[test]
 fn any_two_discs_of_a_group_can_be_lost() {
     let sandbox = source_for(3);
-    backup(&sandbox, &["--parity-discs", "2/3"]).ok();
+    sandbox.backup("films", &["--parity-discs", "2/3"]).ok();
     assert_eq!(recovery_discs(&sandbox), [4, 5]);
     sandbox.run(["verify", &text(&sandbox.shelf())]).ok();
     let images = sandbox.images();
-    backup(&sandbox, &[]).ok();
+    sandbox.backup("films", &[]).ok();
     assert_eq!(sandbox.images(), images, "a run without changes costs a disc");
     for image in &images {
         assert!(fs::metadata(image).unwrap().len() <= 3 << 20, "{image:?}");
@@ -104,7 +94,7 @@ fn a_lost_disc_is_made_again_by_hand_as_the_readme_says() {
     let sandbox = source_for(2);
     let secret = text(&sandbox.passphrase_file(b"horse"));
     let keys = ["--encrypt", "--passphrase-file", &secret];
-    backup(&sandbox, &["--parity-discs", "1/2", keys[0], keys[1], keys[2]]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2", keys[0], keys[1], keys[2]]).ok();
     let disc = unpacked(&sandbox, 3);
     sandbox.bash("cd disc3 && sha256sum --quiet -c SHA256SUMS").ok();
     let readme = fs::read_to_string(disc.join("README.txt")).unwrap();
@@ -127,15 +117,15 @@ fn a_lost_disc_is_made_again_by_hand_as_the_readme_says() {
 #[test]
 fn a_group_goes_on_from_run_to_run_and_a_flush_closes_it() {
     let sandbox = source_for(1);
-    backup(&sandbox, &["--parity-discs", "1/3"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/3"]).ok();
     assert_eq!(recovery_discs(&sandbox), [0; 0]);
     fs::write(sandbox.source().join("more"), Random::new(77).bytes(900_000)).unwrap();
-    backup(&sandbox, &["--flush"]).ok();
+    sandbox.backup("films", &["--flush"]).ok();
     assert_eq!(recovery_discs(&sandbox), [3]);
     let disc_txt = fs::read_to_string(unpacked(&sandbox, 3).join("DISC.txt")).unwrap();
     assert!(disc_txt.contains("\ngroup=1 2\nmember=1/1\n"), "{disc_txt}");
     fs::write(sandbox.source().join("third"), Random::new(78).bytes(900_000)).unwrap();
-    backup(&sandbox, &["--parity-discs", "none"]).ok();
+    sandbox.backup("films", &["--parity-discs", "none"]).ok();
     assert_eq!(recovery_discs(&sandbox), [3]);
     fs::remove_file(image(&sandbox, 1)).unwrap();
     restore(&sandbox, "back").ok();
@@ -146,7 +136,7 @@ fn a_group_goes_on_from_run_to_run_and_a_flush_closes_it() {
 #[test]
 fn restore_sh_passes_recovery_discs_over() {
     let sandbox = source_for(2);
-    backup(&sandbox, &["--parity-discs", "1/2"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2"]).ok();
     let dirs: Vec<String> = (1..=3).map(|number| text(&unpacked(&sandbox, number))).collect();
     let run = sandbox.bash(&format!("bash disc1/restore.sh target {}", dirs.join(" ")));
     let said = run.ok().stdout() + &run.stderr();
@@ -180,7 +170,7 @@ fn lose(sandbox: &Sandbox, number: u32) {
 #[test]
 fn several_groups_of_one_run_cover_each_disc_once_however_many_copies_are_made() {
     let sandbox = source_for(5);
-    backup(&sandbox, &["--parity-discs", "1/2", "--copies", "2", "--flush"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2", "--copies", "2", "--flush"]).ok();
     let all = discs(&sandbox);
     assert!(all.iter().all(|disc| disc["copies"] == 2), "{all:?}");
     let groups = groups(&sandbox);
@@ -202,7 +192,7 @@ fn several_groups_of_one_run_cover_each_disc_once_however_many_copies_are_made()
 #[test]
 fn where_more_is_lost_than_can_be_made_again_each_file_of_it_is_named() {
     let sandbox = source_for(3);
-    backup(&sandbox, &["--parity-discs", "1/3"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/3"]).ok();
     let (covered, _) = groups(&sandbox).remove(0);
     // The newest listing is on the last disc.
     covered[..2].iter().for_each(|&number| lose(&sandbox, number));
@@ -226,7 +216,7 @@ fn where_more_is_lost_than_can_be_made_again_each_file_of_it_is_named() {
 #[test]
 fn what_recovery_discs_are_good_for_is_told() {
     let sandbox = source_for(2);
-    backup(&sandbox, &["--parity-discs", "1/2", "--flush"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2", "--flush"]).ok();
     let groups = groups(&sandbox);
     let (covered, recovery) = &groups[0];
     assert_eq!((&covered[..], *recovery), (&[1, 2][..], 3));
@@ -254,7 +244,7 @@ fn what_recovery_discs_are_good_for_is_told() {
 #[test]
 fn a_recovery_disc_that_is_damaged_makes_a_set_unsafe() {
     let sandbox = source_for(2);
-    backup(&sandbox, &["--parity-discs", "1/2"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2"]).ok();
     let recovery = image(&sandbox, 3);
     let mut bytes = fs::read(&recovery).unwrap();
     let middle = bytes.len() / 2;
@@ -272,7 +262,7 @@ fn a_recovery_disc_that_is_damaged_makes_a_set_unsafe() {
 #[test]
 fn a_catalog_that_is_made_anew_knows_the_groups() {
     let sandbox = source_for(2);
-    backup(&sandbox, &["--parity-discs", "1/2", "--flush"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2", "--flush"]).ok();
     let before = groups(&sandbox);
     fs::remove_file(sandbox.catalog()).unwrap();
     sandbox.run(["catalog", "rebuild", &text(&sandbox.shelf())]).ok();
@@ -283,7 +273,7 @@ fn a_catalog_that_is_made_anew_knows_the_groups() {
 #[test]
 fn a_recovery_disc_that_cannot_say_who_it_is_is_known_all_the_same() {
     let sandbox = source_for(2);
-    backup(&sandbox, &["--parity-discs", "1/2"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/2"]).ok();
     let recovery = image(&sandbox, 3);
     let mut bytes = fs::read(&recovery).unwrap();
     let at = bytes.windows(9).position(|window| window == b"format=2\n").unwrap();
@@ -299,7 +289,7 @@ fn a_recovery_disc_that_cannot_say_who_it_is_is_known_all_the_same() {
 fn flush_closes_the_group_in_work() {
     let sandbox = source_for(1);
     let shelf = text(&sandbox.shelf());
-    backup(&sandbox, &["--parity-discs", "1/5"]).ok();
+    sandbox.backup("films", &["--parity-discs", "1/5"]).ok();
     let data = sandbox.images().len() as u32;
     assert_eq!(groups(&sandbox), []);
     let run = sandbox.run(["flush"]);

@@ -9,11 +9,7 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
 use support::trees::Random;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 /// A disc of 5 MB on a shelf.
 fn a_disc(more: &[&str]) -> (Sandbox, PathBuf) {

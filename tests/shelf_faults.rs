@@ -6,22 +6,12 @@
 mod support;
 
 use std::fs;
-use std::path::Path;
 
 use serde_json::Value;
-use support::{Run, Sandbox, assert_same_tree};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, assert_same_tree, text};
 
 fn tell(sandbox: &Sandbox, settings: &str) {
     fs::write(sandbox.shelf().join(".shelf.toml"), settings).unwrap();
-}
-
-fn backup(sandbox: &Sandbox) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    sandbox.run(["backup", "--disc-size", "3M", "--name", "films", &source, &shelf])
 }
 
 fn restore(sandbox: &Sandbox, target: &str) -> Run {
@@ -40,7 +30,7 @@ fn states(sandbox: &Sandbox) -> Vec<String> {
 fn when_the_blanks_run_out_everything_stays_staged_and_burn_goes_on() {
     let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "full_after = 1\n");
-    backup(&sandbox).code(4).says("no blank disc").says("disc 2");
+    sandbox.backup("films", &[]).code(4).says("no blank disc").says("disc 2");
     // How far the third disc was packed meanwhile depends on who was faster.
     let found = states(&sandbox);
     assert_eq!(found[..2], ["verified", "staged"]);
@@ -48,7 +38,7 @@ fn when_the_blanks_run_out_everything_stays_staged_and_burn_goes_on() {
     tell(&sandbox, "");
     sandbox.run(["burn", "2", &text(&sandbox.shelf())]).ok();
     assert_eq!(states(&sandbox)[..2], ["verified", "verified"]);
-    backup(&sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     assert_eq!(states(&sandbox), ["verified"; 3]);
     restore(&sandbox, "back").ok();
     assert_same_tree(&sandbox.source(), &sandbox.path("back"));
@@ -58,7 +48,7 @@ fn when_the_blanks_run_out_everything_stays_staged_and_burn_goes_on() {
 fn a_disc_that_fails_while_it_is_burned_goes_onto_the_next_blank() {
     let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "write_error_at = [2, 700]\n");
-    backup(&sandbox).ok().says("disc 2").says("next blank");
+    sandbox.backup("films", &[]).ok().says("disc 2").says("next blank");
     assert_eq!(states(&sandbox), ["verified"; 3]);
     assert!(sandbox.shelf().join("films-0002.failed-1.iso").exists());
     restore(&sandbox, "back").ok();
@@ -69,7 +59,7 @@ fn a_disc_that_fails_while_it_is_burned_goes_onto_the_next_blank() {
 fn a_disc_that_cannot_be_read_back_is_never_called_safe() {
     let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "read_error = [1, 600, 3]\n");
-    let run = backup(&sandbox);
+    let run = sandbox.backup("films", &[]);
     run.says("disc 1").says("reading it back found damage");
     assert_eq!(states(&sandbox), ["verified"; 3]);
     assert!(sandbox.shelf().join("films-0001.failed-1.iso").exists());
@@ -84,7 +74,7 @@ fn a_disc_that_cannot_be_read_back_is_never_called_safe() {
 fn reading_goes_on_behind_what_cannot_be_read() {
     let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "read_error = [1, 600, 70]\n");
-    let run = backup(&sandbox);
+    let run = sandbox.backup("films", &[]);
     run.ok().says("in 3 places, the first at sector 600: 137216 of ");
     run.says(", and 10240 bytes next to them were not tried");
 }
@@ -92,7 +82,7 @@ fn reading_goes_on_behind_what_cannot_be_read() {
 #[test]
 fn discs_that_are_elsewhere_are_named_and_the_others_are_restored() {
     let sandbox = Sandbox::with_films(7);
-    backup(&sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     tell(&sandbox, "present = [1, 3]\n");
     let run = restore(&sandbox, "back");
     run.code(4).says("disc 2");
@@ -108,7 +98,7 @@ fn discs_that_are_elsewhere_are_named_and_the_others_are_restored() {
 #[test]
 fn a_wrong_disc_is_named_and_not_used() {
     let sandbox = Sandbox::with_films(7);
-    backup(&sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     let other = sandbox.path("other");
     fs::create_dir(&other).unwrap();
     fs::write(other.join("x"), "x").unwrap();
@@ -126,13 +116,13 @@ fn a_wrong_disc_is_named_and_not_used() {
 fn settings_that_are_not_understood_name_the_file_and_the_key() {
     let sandbox = Sandbox::with_films(7);
     tell(&sandbox, "full_afer = 1\n");
-    backup(&sandbox).code(1).says(".shelf.toml").says("full_afer");
+    sandbox.backup("films", &[]).code(1).says(".shelf.toml").says("full_afer");
 }
 
 #[test]
 fn damage_found_by_verify_is_exit_5_and_names_the_file() {
     let sandbox = Sandbox::with_films(7);
-    backup(&sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     let image = sandbox.shelf().join("films-0002.iso");
     let mut bytes = fs::read(&image).unwrap();
     let middle = bytes.len() / 2;
@@ -153,7 +143,7 @@ fn damage_found_by_verify_is_exit_5_and_names_the_file() {
 fn a_disc_whose_identity_has_a_wrong_digit_in_one_text_is_that_disc_all_the_same() {
     for nth in 0..2 {
         let sandbox = Sandbox::with_films(7);
-        backup(&sandbox).ok();
+        sandbox.backup("films", &[]).ok();
         let image = sandbox.images().remove(0);
         let mut bytes = fs::read(&image).unwrap();
         // README.txt ends with the lines of DISC.txt.
@@ -167,7 +157,7 @@ fn a_disc_whose_identity_has_a_wrong_digit_in_one_text_is_that_disc_all_the_same
         restore(&sandbox, "known").ok();
         assert_same_tree(&sandbox.source(), &sandbox.path("known"));
         fs::write(sandbox.source().join("new"), "new\n").unwrap();
-        backup(&sandbox).ok();
+        sandbox.backup("films", &[]).ok();
         let (shelf, target) = (text(&sandbox.shelf()), text(&sandbox.path("alone")));
         sandbox.run(["restore", "--catalog", "none", &shelf, &target]).ok();
         assert_same_tree(&sandbox.source(), &sandbox.path("alone"));

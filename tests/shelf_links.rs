@@ -11,7 +11,7 @@ use std::os::unix::fs::{MetadataExt, PermissionsExt, chown, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 
-use support::{Run, Sandbox, assert_same_tree};
+use support::{Run, Sandbox, assert_same_tree, text};
 
 const NOBODY: u32 = 65534;
 const PRECIOUS: &str = "only root may change this\n";
@@ -31,15 +31,6 @@ fn victim(sandbox: &Sandbox) -> PathBuf {
     sandbox.path("victim")
 }
 
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
-
-fn backup(sandbox: &Sandbox) -> Run {
-    let (source, shelf) = (text(&sandbox.source()), text(&sandbox.shelf()));
-    sandbox.run(["backup", "--disc-size", "3M", "--name", "films", &source, &shelf])
-}
-
 #[track_caller]
 fn is_unharmed(sandbox: &Sandbox, run: &Run) {
     let found = fs::read(victim(sandbox)).unwrap();
@@ -50,7 +41,7 @@ fn is_unharmed(sandbox: &Sandbox, run: &Run) {
 /// The same command, without anybody who interferes, ends with real images that give all back.
 #[track_caller]
 fn goes_on(sandbox: &Sandbox) {
-    let run = backup(sandbox);
+    let run = sandbox.backup("films", &[]);
     run.ok();
     is_unharmed(sandbox, &run);
     let images = sandbox.images();
@@ -105,7 +96,7 @@ fn links_that_a_neighbour_plants_all_the_time_lead_nowhere() {
                  for part in .*.part; do ln -sfn \"$VICTIM\" \"$part\"; done";
     for _ in 0..3 {
         let neighbour = Neighbour::start(&sandbox, plant);
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         drop(neighbour);
         is_unharmed(&sandbox, &run);
         // Who is quick enough keeps coldcut from writing here; the error says where.
@@ -153,7 +144,7 @@ fn an_image_that_is_replaced_while_it_is_written_is_an_error_that_names_it() {
     for (before, after) in [(link, ""), ("", link), ("", copy), (gone, ""), ("", gone)] {
         let mut sandbox = theirs();
         with_xorriso(&mut sandbox, before, after);
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         is_unharmed(&sandbox, &run);
         run.code(1).says(&text(&sandbox.shelf().join(".films-0001."))).says("another user");
         assert!(sandbox.images().is_empty(), "{}", run.story());
@@ -173,7 +164,7 @@ fn a_link_under_the_name_that_an_image_gets_is_an_error_that_names_it() {
             symlink(&outside, &image).unwrap();
         }
         with_xorriso(&mut sandbox, before, "");
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         run.code(1).says(&text(&image));
         assert!(!outside.exists(), "{}", run.story());
         without_xorriso(&mut sandbox);
@@ -189,7 +180,7 @@ fn a_link_in_the_place_of_a_mark_is_an_error_that_names_it() {
         let (mark, elsewhere) = (sandbox.shelf().join(name), sandbox.path("elsewhere"));
         fs::write(&elsewhere, content).unwrap();
         symlink(&elsewhere, &mark).unwrap();
-        let run = backup(&sandbox);
+        let run = sandbox.backup("films", &[]);
         run.code(1).says(&text(&mark)).says("symbolic link");
         assert_eq!(fs::read_to_string(&elsewhere).unwrap(), content);
         assert!(sandbox.images().is_empty(), "{}", run.story());
@@ -203,7 +194,7 @@ fn a_link_in_the_place_of_a_mark_is_an_error_that_names_it() {
 fn further_copies_go_through_a_link_of_ones_own_and_no_other() {
     let sandbox = theirs();
     let (link, disk) = (sandbox.shelf().join("copy2"), sandbox.path("disk"));
-    backup(&sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     fs::create_dir(&disk).unwrap();
     symlink(&disk, &link).unwrap();
     std::os::unix::fs::lchown(&link, Some(NOBODY), Some(NOBODY)).unwrap();
@@ -242,7 +233,7 @@ fn without_renaming_that_replaces_nothing_and_without_links_it_works_too() {
 #[test]
 fn a_rescue_writes_through_no_link() {
     let sandbox = theirs();
-    backup(&sandbox).ok();
+    sandbox.backup("films", &[]).ok();
     let image = text(&sandbox.images()[0]);
     let to = sandbox.path("theirs.iso");
     symlink(victim(&sandbox), &to).unwrap();

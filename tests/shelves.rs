@@ -11,11 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 use support::trees::Random;
-use support::{Run, Sandbox, SmallDisk};
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
+use support::{Run, Sandbox, SmallDisk, text};
 
 /// A set of one disc, on the shelf `A`.
 fn one_disc() -> Sandbox {

@@ -10,14 +10,10 @@ use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 
 use support::trees::Random;
-use support::{Sandbox, assert_same_tree, differences, hostile_tree};
+use support::{Sandbox, assert_same_tree, differences, hostile_tree, text};
 
 /// Its last blank is part of it, which takes `--odd-passphrase`.
 const PASSPHRASE: &[u8] = b"tr\xc3\xa4nen und 7 zwerge ";
-
-fn text(path: &Path) -> String {
-    path.display().to_string()
-}
 
 /// Backs the source up with these options; the shelf is the default one.
 fn backup(sandbox: &Sandbox, options: &[&str]) {

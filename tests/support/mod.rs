@@ -15,5 +15,5 @@ pub mod trees;
 pub use compare::{assert_same_tree, differences};
 pub use disks::SmallDisk;
 pub use loops::make_directory_loop;
-pub use sandbox::{Run, Sandbox};
+pub use sandbox::{Run, Sandbox, text};
 pub use trees::{hostile_tree, mutate_tree, random_tree};

@@ -25,6 +25,11 @@ fn hear_signals() {
     }
 }
 
+/// A path as an argument.
+pub fn text(path: &Path) -> String {
+    path.display().to_string()
+}
+
 impl Sandbox {
     pub fn new() -> Sandbox {
         hear_signals();
@@ -137,6 +142,14 @@ impl Sandbox {
             .collect();
         images.sort();
         images
+    }
+
+    /// Backs the source up onto discs of 3 MB on the shelf; with `--stage` they stay staged.
+    pub fn backup(&self, set: &str, options: &[&str]) -> Run {
+        let (source, shelf) = (text(&self.source()), text(&self.shelf()));
+        let places = if options.contains(&"--stage") { vec![source] } else { vec![source, shelf] };
+        let words = ["backup", "--disc-size", "3M", "--name", set];
+        self.run(words.iter().chain(options).copied().chain(places.iter().map(String::as_str)))
     }
 
     /// Runs coldcut to its end, without a terminal.
