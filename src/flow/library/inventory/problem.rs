@@ -1,5 +1,7 @@
 //! What there is to say of things that look like discs, and are of no use as such, or of little.
 
+use std::path::Path;
+
 use crate::drive::DriveError;
 use crate::flow::chain;
 pub use crate::port::notice::ProblemKind;
@@ -56,7 +58,7 @@ impl Problem {
     }
 
     /// What a drive could not make a disc of; `is_ours`: by its name it was one.
-    pub fn of_drive(error: &DriveError, is_ours: impl Fn(&std::path::Path) -> bool) -> Problem {
+    pub fn of_drive(error: &DriveError, is_ours: impl Fn(&Path) -> bool) -> Problem {
         let why = chain(error);
         match error {
             DriveError::Foreign(path) | DriveError::NotAnImage(path) if !is_ours(path) => {

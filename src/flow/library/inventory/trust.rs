@@ -264,13 +264,8 @@ fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
     let said = std::mem::replace(&mut found.txt.snapshot, wanted);
     let DiscIdentity { set, number: disc, .. } = found.txt.id.clone();
     let (media, known) = (titles(found), wanted);
-    (said != wanted).then_some(Problem::Remark(DiscNotice::SnapshotCorrected {
-        set,
-        disc,
-        media,
-        said,
-        known,
-    }))
+    let remark = Problem::Remark(DiscNotice::SnapshotCorrected { set, disc, media, said, known });
+    (said != wanted).then_some(remark)
 }
 
 /// `shelf/photos-0002.iso: `.
