@@ -157,13 +157,13 @@ fn a_set_that_was_never_backed_up_to_the_end_is_not_safe() {
     backup(&sandbox).ok();
     sql_in(&sandbox.catalog(), "UPDATE snapshots SET finished=NULL");
     let run = sandbox.run(["status"]);
-    assert!(run.code(3).stdout().contains("there is no backup yet"), "{}", run.story());
+    assert!(run.code(3).stdout().contains("there is no finished backup yet"), "{}", run.story());
     sql_in(
         &sandbox.catalog(),
         "DELETE FROM failures; DELETE FROM run_lines; DELETE FROM snapshots",
     );
     let run = sandbox.run(["status"]);
-    assert!(run.code(3).stdout().contains("there is no backup yet"), "{}", run.story());
+    assert!(run.code(3).stdout().contains("there is no finished backup yet"), "{}", run.story());
     assert_eq!(set(&sandbox.run(["status", "--json"]))["unfinished"], true);
 }
 
@@ -348,7 +348,7 @@ fn of_keys_nothing_is_claimed() {
     for (run, words) in before.iter().zip([&["status"][..], &["status", "letter"]]) {
         let after = sandbox.run(words);
         assert_eq!(after.ok().stdout(), run.ok().stdout());
-        for word in ["key", "readable", "restor"] {
+        for word in ["key", "decrypt", "restor"] {
             assert!(!after.stdout().contains(word), "{word}\n{}", after.story());
         }
     }
