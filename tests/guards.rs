@@ -384,7 +384,7 @@ fn a_second_set_over_one_source_is_asked_about() {
     let sandbox = with_photos();
     let refused = |words: &str| {
         let run = backup(&sandbox, words);
-        run.code(1).says("is the source of set photos already").says("--new-set");
+        run.code(1).says("is already the source of set photos").says("--new-set");
         assert_eq!(sets(&sandbox), ["photos"], "{words}");
     };
     refused("source shelf --name other");

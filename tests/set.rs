@@ -157,7 +157,7 @@ fn a_first_run_that_failed_leaves_nothing_that_cannot_be_taken_back() {
 #[test]
 fn a_renamed_set_goes_on_under_its_new_name() {
     let sandbox = two_sets();
-    sandbox.run(["set", "rename", "photos", "pictures"]).ok().says("called pictures now");
+    sandbox.run(["set", "rename", "photos", "pictures"]).ok().says("is now called pictures");
     assert_eq!(names(&sandbox), ["papers", "pictures"]);
     fs::write(sandbox.path("photos/second"), "second").unwrap();
     backup(&sandbox, "photos shelf --name pictures").ok();

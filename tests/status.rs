@@ -348,7 +348,7 @@ fn of_keys_nothing_is_claimed() {
     for (run, words) in before.iter().zip([&["status"][..], &["status", "letter"]]) {
         let after = sandbox.run(words);
         assert_eq!(after.ok().stdout(), run.ok().stdout());
-        for word in ["key", "readable", "restor"] {
+        for word in ["key", "decrypt", "restor"] {
             assert!(!after.stdout().contains(word), "{word}\n{}", after.story());
         }
     }

@@ -8,17 +8,8 @@ use crate::port::clock::Moment;
 /// Something of a set, or of some of its files, that is not safe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Danger {
-    /// The last backup was stopped before it stored anything, and why.
-    Stopped(String),
-    NoBackup,
-    /// The last backup did not come to its end, or is still running.
-    Unfinished,
-    /// So many paths could not be read by the newest backup.
-    Unreadable(u64),
-    /// So many paths stand as of an older date because of that.
-    Stale(u64),
-    /// The date of the newest backup.
-    OldBackup(Moment),
+    Backup(BackupDanger),
+    Copies(CopyDanger),
     /// One of the files that were asked about, and why.
     PathUnreadable {
         path: RelPath,
@@ -29,19 +20,41 @@ pub enum Danger {
     StagingLost(DiscNo),
     NotOnDisc(FileTally),
     NotOnVerifiedDisc(FileTally),
+}
+
+/// What is wrong with the newest backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BackupDanger {
+    /// It was stopped before it stored anything, and why.
+    Stopped(String),
+    /// There is none.
+    Missing,
+    /// It did not come to its end, or is still running.
+    Unfinished,
+    /// So many paths could not be read.
+    Unreadable(u64),
+    /// So many paths stand as of an older date because of that.
+    Stale(u64),
+    /// It is of this date.
+    Old(Moment),
+}
+
+/// What is wrong with the copies of discs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CopyDanger {
     /// `sources`: the discs that it can be rebuilt from, none if it cannot. `is_missing`: an image of
     /// it is gone from its shelf, and may have been moved.
-    NoGoodCopy {
+    NoneGood {
         disc: DiscNo,
         is_missing: bool,
         sources: Vec<DiscNo>,
     },
     /// Of a recovery disc for these.
-    NoGoodRecoveryCopy {
+    NoneGoodOfRecovery {
         disc: DiscNo,
         covers: Vec<DiscNo>,
     },
-    FewCopies {
+    Few {
         wanted: u32,
         files: FileTally,
     },

@@ -10,7 +10,7 @@ use crate::port::clock::Moment;
 
 use crate::flow::FlowError;
 use crate::flow::base::refusal::refusal_words;
-use crate::flow::status::danger::{Danger, Doubt};
+use crate::flow::status::danger::{BackupDanger, Danger, Doubt};
 
 /// What is too old, and what may wait. `None`: it is said, and not judged.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -97,17 +97,21 @@ impl Latest {
 
     /// What is wrong with it, but for its age.
     pub(in crate::flow) fn dangers(&self) -> Vec<Danger> {
-        let unread = self.failed.filter(|&failed| failed > 0).map(Danger::Unreadable);
-        let stale = (self.stale > 0).then_some(Danger::Stale(self.stale));
-        self.end_danger().into_iter().chain(unread).chain(stale).collect()
+        let unread = self.failed.filter(|&failed| failed > 0).map(BackupDanger::Unreadable);
+        let stale = (self.stale > 0).then_some(BackupDanger::Stale(self.stale));
+        self.end().into_iter().chain(unread).chain(stale).map(Danger::Backup).collect()
     }
 
     /// It did not come to its end.
     pub(in crate::flow) fn end_danger(&self) -> Option<Danger> {
+        self.end().map(Danger::Backup)
+    }
+
+    fn end(&self) -> Option<BackupDanger> {
         match &self.stopped {
-            Some(why) => Some(Danger::Stopped(why.clone())),
-            None if self.unfinished && self.date.is_none() => Some(Danger::NoBackup),
-            None => self.unfinished.then_some(Danger::Unfinished),
+            Some(why) => Some(BackupDanger::Stopped(why.clone())),
+            None if self.unfinished && self.date.is_none() => Some(BackupDanger::Missing),
+            None => self.unfinished.then_some(BackupDanger::Unfinished),
         }
     }
 
@@ -123,7 +127,8 @@ impl Latest {
         if age(date, now).is_none() {
             return Some(Aged::Unknown(Doubt::FutureBackup(date)));
         }
-        is_too_old(Some(date), limit, now).then_some(Aged::Old(Danger::OldBackup(date)))
+        is_too_old(Some(date), limit, now)
+            .then_some(Aged::Old(Danger::Backup(BackupDanger::Old(date))))
     }
 }
 

@@ -15,7 +15,9 @@ use crate::port::clock::Moment;
 use crate::flow::FlowError;
 use crate::flow::library::known_discs::{KnownDisc, KnownMedium};
 use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
-use crate::flow::status::danger::{AllowedWait, AwaitedMedium, CopyDate, Danger, Doubt};
+use crate::flow::status::danger::{
+    AllowedWait, AwaitedMedium, CopyDanger, CopyDate, Danger, Doubt,
+};
 use crate::flow::status::latest::{Aged, Latest, StatusLimits, age, is_too_old};
 
 pub use files::{FileSafety, FilesSafety};
@@ -99,7 +101,9 @@ pub fn assess(
     safety.allowed = waits.allowed_waits();
     let dangers = dangers(set, status, &waits, &safety);
     safety.dangers.extend(dangers);
-    safety.dangers.extend((!unread.is_empty()).then_some(Danger::NotReadBack(unread)));
+    safety
+        .dangers
+        .extend((!unread.is_empty()).then_some(Danger::Copies(CopyDanger::NotReadBack(unread))));
     Ok(safety)
 }
 
@@ -185,7 +189,7 @@ impl Safety {
                 }
             }
         }
-        self.dangers.extend((!due.is_empty()).then_some(Danger::CheckDue(due)));
+        self.dangers.extend((!due.is_empty()).then_some(Danger::Copies(CopyDanger::CheckDue(due))));
         self.unknown.extend((!misdated.is_empty()).then_some(Doubt::FutureChecks(misdated)));
     }
 }
@@ -256,7 +260,7 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     if staged.files > 0 {
         dangers.push(Danger::NotOnVerifiedDisc(staged));
     }
-    dangers.extend(safety.no_good_copy.iter().map(|&disc| no_good_copy(disc, safety)));
+    dangers.extend(safety.no_good_copy.iter().map(|&disc| Danger::Copies(none_good(disc, safety))));
     let mut few = FileTally::default();
     for (_, tally) in status.by_copies.range(..set.copies) {
         few.files += tally.files;
@@ -264,18 +268,18 @@ fn dangers(set: &KnownSet, status: &SetStatus, waits: &Waits, safety: &Safety) -
     }
     let few = few.without(waits.allowed.copies);
     if few.files > 0 {
-        dangers.push(Danger::FewCopies { wanted: set.copies, files: few });
+        dangers.push(Danger::Copies(CopyDanger::Few { wanted: set.copies, files: few }));
     }
     dangers
 }
 
-fn no_good_copy(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> Danger {
+fn none_good(disc: DiscNo, Safety { groups, missing, .. }: &Safety) -> CopyDanger {
     let covering = groups.iter().find(|status| status.group.recovery.contains(&disc));
     if let Some(status) = covering {
-        return Danger::NoGoodRecoveryCopy { disc, covers: status.group.discs.clone() };
+        return CopyDanger::NoneGoodOfRecovery { disc, covers: status.group.discs.clone() };
     }
     let is_missing = missing.values().flatten().any(|(gone, _)| *gone == disc);
     let making = groups.iter().find(|status| status.makes(disc));
     let sources = making.map(RecoveryStatus::sources).unwrap_or_default();
-    Danger::NoGoodCopy { disc, is_missing, sources }
+    CopyDanger::NoneGood { disc, is_missing, sources }
 }

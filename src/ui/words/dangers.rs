@@ -2,7 +2,9 @@
 
 use crate::catalog::FileTally;
 use crate::flow::FlowError;
-use crate::flow::status::danger::{AllowedWait, AwaitedMedium, CopyDate, Danger, Doubt};
+use crate::flow::status::danger::{
+    AllowedWait, AwaitedMedium, BackupDanger, CopyDanger, CopyDate, Danger, Doubt,
+};
 use crate::flow::status::latest::ago;
 use crate::model::disc_list::named;
 use crate::model::{DiscNo, plural};
@@ -10,12 +12,8 @@ use crate::port::clock::Moment;
 
 pub fn danger(danger: &Danger, now: Moment) -> String {
     match danger {
-        Danger::Stopped(_)
-        | Danger::NoBackup
-        | Danger::Unfinished
-        | Danger::Unreadable(_)
-        | Danger::Stale(_)
-        | Danger::OldBackup(_) => of_backup(danger, now),
+        Danger::Backup(danger) => of_backup(danger, now),
+        Danger::Copies(danger) => of_copies(danger, now),
         Danger::PathUnreadable { path, why } => format!("{path} could not be read: {why}"),
         Danger::FilesNotSafe(1) => "1 file is not safe".to_owned(),
         Danger::FilesNotSafe(count) => format!("{count} files are not safe"),
@@ -26,53 +24,59 @@ pub fn danger(danger: &Danger, now: Moment) -> String {
         Danger::NotOnVerifiedDisc(tally) => {
             format!("not on a verified disc yet: {}", files(*tally))
         }
-        Danger::NoGoodCopy { disc, is_missing, sources } => no_copy(*disc, *is_missing, sources),
-        Danger::NoGoodRecoveryCopy { disc, covers } => format!(
-            "disc {disc}, a recovery disc for {}, has no good copy left: `coldcut retire {disc}` \
-             records that",
-            named(covers)
-        ),
-        Danger::FewCopies { wanted, files: tally } => format!(
-            "fewer than {wanted} verified copies of {}; `coldcut copy DISC DEST` makes another",
-            files(*tally)
-        ),
-        Danger::NotReadBack(discs) => {
-            let are = if discs.len() == 1 { "is" } else { "are" };
-            let discs = named(discs);
-            format!("{discs} {are} not known to have been verified: run `coldcut verify`")
-        }
-        Danger::CheckDue(copies) => {
-            let when = |at: Option<Moment>| at.map_or("never".to_owned(), |at| ago(at, now));
-            let copies = few(copies, when);
-            format!("not verified for too long: {copies}; `coldcut check` reads them again")
-        }
     }
 }
 
-/// What is wrong with the newest backup.
-fn of_backup(danger: &Danger, now: Moment) -> String {
+fn of_backup(danger: &BackupDanger, now: Moment) -> String {
     match danger {
-        Danger::Stopped(why) => format!(
+        BackupDanger::Stopped(why) => format!(
             "the last backup was stopped: {why}. If it was deleted on purpose: \
              `coldcut backup --allow-shrink`"
         ),
-        Danger::NoBackup => "there is no finished backup yet: run `coldcut backup`".to_owned(),
-        Danger::Unreadable(paths) => {
+        BackupDanger::Missing => "there is no finished backup yet: run `coldcut backup`".to_owned(),
+        BackupDanger::Unreadable(paths) => {
             format!("the newest backup could not read {}", plural(*paths, "path", "paths"))
         }
-        Danger::Stale(paths) => {
+        BackupDanger::Stale(paths) => {
             let verb = if *paths == 1 { "is" } else { "are" };
             format!(
                 "{} {verb} stored as of an older date, because of what could not be read later",
                 plural(*paths, "path", "paths")
             )
         }
-        Danger::OldBackup(date) => {
+        BackupDanger::Old(date) => {
             format!("the newest backup is of {}, which is too old", ago(*date, now))
         }
-        _ => "the last backup did not finish, or is still running: the state of its remaining \
+        BackupDanger::Unfinished => {
+            "the last backup did not finish, or is still running: the state of its remaining \
               files is not known; `coldcut backup` continues it"
-            .to_owned(),
+                .to_owned()
+        }
+    }
+}
+
+fn of_copies(danger: &CopyDanger, now: Moment) -> String {
+    match danger {
+        CopyDanger::NoneGood { disc, is_missing, sources } => no_copy(*disc, *is_missing, sources),
+        CopyDanger::NoneGoodOfRecovery { disc, covers } => format!(
+            "disc {disc}, a recovery disc for {}, has no good copy left: `coldcut retire {disc}` \
+             records that",
+            named(covers)
+        ),
+        CopyDanger::Few { wanted, files: tally } => format!(
+            "fewer than {wanted} verified copies of {}; `coldcut copy DISC DEST` makes another",
+            files(*tally)
+        ),
+        CopyDanger::NotReadBack(discs) => {
+            let are = if discs.len() == 1 { "is" } else { "are" };
+            let discs = named(discs);
+            format!("{discs} {are} not known to have been verified: run `coldcut verify`")
+        }
+        CopyDanger::CheckDue(copies) => {
+            let when = |at: Option<Moment>| at.map_or("never".to_owned(), |at| ago(at, now));
+            let copies = few(copies, when);
+            format!("not verified for too long: {copies}; `coldcut check` reads them again")
+        }
     }
 }
 
@@ -154,7 +158,7 @@ mod tests {
     fn a_disc_without_a_good_copy_comes_with_what_helps() {
         let told = |is_missing, sources: &[u32]| {
             let sources = sources.iter().map(|&disc| DiscNo(disc)).collect();
-            danger(&Danger::NoGoodCopy { disc: DiscNo(1), is_missing, sources }, Moment(0))
+            of_copies(&CopyDanger::NoneGood { disc: DiscNo(1), is_missing, sources }, Moment(0))
         };
         assert_eq!(
             told(false, &[]),
@@ -170,7 +174,8 @@ mod tests {
     #[test]
     fn of_many_copies_that_are_due_a_few_are_named() {
         let copy = |disc| CopyDate { disc: DiscNo(disc), copy: CopyNo(1), verified: None };
-        let told = |count| danger(&Danger::CheckDue((1..=count).map(copy).collect()), Moment(0));
+        let told =
+            |count| of_copies(&CopyDanger::CheckDue((1..=count).map(copy).collect()), Moment(0));
         let one = "not verified for too long: disc 1, copy 1 (never); `coldcut check` reads them";
         assert!(told(1).starts_with(one), "{}", told(1));
         let seven = told(7);
