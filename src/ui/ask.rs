@@ -11,7 +11,7 @@ use crate::port::operator::Operator;
 use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::question::{Answer, Asked, Choices, Question, QuestionId};
 use crate::port::stop::Stop;
-use crate::port::wanted::{InsertRequest, WantedMedium};
+use crate::port::wanted::{InsertRequest, WantedBlank, WantedMedium};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::io::{self, IsTerminal};
@@ -181,28 +181,26 @@ fn answer_event(id: QuestionId, answer: impl Serialize) -> Value {
 }
 
 fn insert_event(InsertRequest { drive, wanted }: &InsertRequest) -> Value {
-    let disc = wanted.first_disc();
-    let blank = match wanted {
-        WantedMedium::Blank(blank) => Some(blank),
-        _ => None,
+    let (set, disc, copy) = match (wanted, wanted.first_disc()) {
+        (_, Some(disc)) => (Some(&disc.set), Some(disc.disc), disc.copy),
+        (WantedMedium::Blank(blank), _) => (Some(&blank.set), Some(blank.disc), blank.copy),
+        (WantedMedium::AnyDisc { set, .. }, _) => (set.as_ref(), None, None),
+        _ => (None, None, None),
     };
     let sectors = match wanted {
-        WantedMedium::DiscOrBlank { sectors, .. } => Some(*sectors),
-        _ => blank.map(|blank| blank.sectors),
-    };
-    let any_of_set = match wanted {
-        WantedMedium::AnyDisc { set, .. } => set.as_ref(),
+        WantedMedium::Blank(WantedBlank { sectors, .. })
+        | WantedMedium::DiscOrBlank { sectors, .. } => Some(sectors),
         _ => None,
     };
     json!({
         "event": "insert",
         "drive": drive,
         "wanted": medium(wanted),
-        "what": if blank.is_some() { "blank" } else { "disc" },
+        "what": if matches!(wanted, WantedMedium::Blank(_)) { "blank" } else { "disc" },
         "or_blank": matches!(wanted, WantedMedium::DiscOrBlank { .. }),
-        "set": disc.map(|disc| &disc.set).or(blank.map(|blank| &blank.set)).or(any_of_set),
-        "disc": disc.map(|disc| disc.disc).or(blank.map(|blank| blank.disc)),
-        "copy": disc.map(|disc| disc.copy).or(blank.map(|blank| blank.copy)),
+        "set": set,
+        "disc": disc,
+        "copy": copy,
         "sectors": sectors,
         "medium": wanted,
     })
@@ -212,7 +210,7 @@ fn insert_event(InsertRequest { drive, wanted }: &InsertRequest) -> Value {
 mod tests {
     use super::super::screen::testing::{Paper, screen};
     use super::*;
-    use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, SetName};
+    use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, Sectors, SetName};
     use crate::port::passphrase::PassphraseOf;
     use crate::port::wanted::{DiscChoice, WantedDisc};
     use std::sync::Mutex;
@@ -334,9 +332,32 @@ mod tests {
                 },
             })
         );
+    }
+
+    /// The keys that were there before `medium` was.
+    #[test]
+    fn an_insert_event_names_set_disc_and_room_whatever_the_medium() {
+        let keys = |wanted: WantedMedium| {
+            let event = insert_event(&InsertRequest { drive: String::new(), wanted });
+            ["what", "or_blank", "set", "disc", "copy", "sectors"].map(|key| event[key].clone())
+        };
+        let null = Value::Null;
         let any = WantedMedium::any(Some(&films()), DiscChoice::Any);
-        let event = insert_event(&InsertRequest { drive: String::new(), wanted: any });
-        assert_eq!((&event["set"], &event["disc"]), (&json!("films"), &json!(null)));
+        let of_set =
+            [json!("disc"), json!(false), json!("films"), null.clone(), null.clone(), null];
+        assert_eq!(keys(any), of_set);
+        let disc = WantedDisc::new(&films(), DiscNo(3)).copy(Some(2));
+        let named = |what: &str, or_blank: bool, sectors: Value| {
+            [json!(what), json!(or_blank), json!("films"), json!(3), json!(2), sectors]
+        };
+        let discs = vec![disc.clone(), WantedDisc::new(&films(), DiscNo(4))];
+        assert_eq!(keys(WantedMedium::AnyOf { discs }), named("disc", false, Value::Null));
+        let sectors = Sectors(9);
+        let either = WantedMedium::DiscOrBlank { disc, sectors };
+        assert_eq!(keys(either), named("disc", true, json!(9)));
+        let (set, disc, copy) = (films(), DiscNo(3), Some(2));
+        let blank = WantedBlank { set, disc, sectors, copy, copies: None };
+        assert_eq!(keys(WantedMedium::Blank(blank)), named("blank", false, json!(9)));
     }
 
     #[test]
