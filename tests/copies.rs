@@ -100,6 +100,28 @@ fn status_says_what_is_not_safe_and_monitoring_sees_it() {
     assert!(run.stdout().contains("oldest successful check of a copy: today"), "{}", run.story());
 }
 
+/// A question is not a result: a program that takes what has an `id` for one sees none.
+#[test]
+fn programs_see_what_was_asked_and_what_was_answered() {
+    let sandbox = three_discs();
+    sandbox.backup("films", &[]).ok();
+    let asked = |options: &[&str], code: i32| {
+        let run = sandbox.run(["retire", "2", "--json"].iter().chain(options));
+        let objects = run.code(code).objects();
+        let event = |name: &str| objects.iter().find(|object| object["event"] == name).unwrap();
+        let (question, answer) = (event("question"), event("answer"));
+        assert_eq!(question["kind"], "retire", "{question}");
+        assert_eq!((&question["set"], &question["discs"]), (&json!("films"), &json!([2])));
+        assert_eq!(question["choices"], json!(["yes", "no"]));
+        assert_eq!(question["text"], "Retire this for good?");
+        assert!(question.get("id").is_none(), "{question}");
+        assert_eq!(question["question"], answer["question"]);
+        answer["answer"].clone()
+    };
+    assert_eq!(asked(&[], 1), Value::Null);
+    assert_eq!(asked(&["--yes"], 0), "yes");
+}
+
 #[test]
 fn a_damaged_disc_is_not_safe_until_its_files_are_stored_again() {
     let sandbox = three_discs();

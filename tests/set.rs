@@ -80,7 +80,8 @@ fn a_set_without_discs_is_forgotten_and_what_is_staged_stays_unless_somebody_agr
     let before = content(&sandbox.staging());
     let run = sandbox.run(["set", "forget", "papers", "--json"]);
     run.ok().says("set papers is forgotten").says("is still in");
-    let summary = &run.objects()[0];
+    // The last object, after what was asked.
+    let summary = &run.objects().pop().unwrap();
     assert_eq!(summary["command"], "set forget");
     assert_eq!(summary["staged"], serde_json::json!([1]));
     assert_eq!(summary["staged_removed"], false);
@@ -94,7 +95,7 @@ fn a_set_without_discs_is_forgotten_and_what_is_staged_stays_unless_somebody_agr
     let both = staged(&sandbox, "papers");
     assert_eq!(both.len(), 2, "{both:?}");
     let run = sandbox.run(["set", "forget", "papers", "--yes", "--json"]);
-    assert_eq!(run.ok().objects()[0]["staged_removed"], true);
+    assert_eq!(run.ok().objects().pop().unwrap()["staged_removed"], true);
     assert_eq!(content(&sandbox.staging()), before);
 }
 

@@ -149,13 +149,15 @@ impl Operator for Person {
 
 #[cfg(test)]
 mod tests {
+    use super::super::asked::insert_event;
     use super::super::progress::{Reporter, Show};
     use super::super::screen::testing::{Paper, screen};
     use super::*;
-    use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, SetName};
+    use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, Sectors, SetName};
     use crate::port::monitor::Monitor;
     use crate::port::passphrase::PassphraseOf;
     use crate::port::reporting_operator::ReportingOperator;
+    use crate::port::wanted::WantedBlank;
     use crate::port::wanted::WantedMedium;
     use crate::port::wanted::{DiscChoice, WantedDisc};
     use serde_json::{Value, json};
@@ -284,11 +286,32 @@ mod tests {
                 },
             })
         );
+    }
+
+    /// The keys that were there before `medium` was.
+    #[test]
+    fn an_insert_event_names_set_disc_and_room_whatever_the_medium() {
+        let keys = |wanted: WantedMedium| {
+            let event = insert_event(&InsertRequest { drive: String::new(), wanted });
+            ["what", "or_blank", "set", "disc", "copy", "sectors"].map(|key| event[key].clone())
+        };
+        let null = Value::Null;
         let any = WantedMedium::any(Some(&films()), DiscChoice::Any);
-        person.summon(&InsertRequest { drive: String::new(), wanted: any });
-        let last = results.text().lines().last().unwrap().to_owned();
-        let event: Value = serde_json::from_str(&last).unwrap();
-        assert_eq!((&event["set"], &event["disc"]), (&json!("films"), &json!(null)));
+        let of_set =
+            [json!("disc"), json!(false), json!("films"), null.clone(), null.clone(), null];
+        assert_eq!(keys(any), of_set);
+        let disc = WantedDisc::new(&films(), DiscNo(3)).copy(Some(2));
+        let named = |what: &str, or_blank: bool, sectors: Value| {
+            [json!(what), json!(or_blank), json!("films"), json!(3), json!(2), sectors]
+        };
+        let discs = vec![disc.clone(), WantedDisc::new(&films(), DiscNo(4))];
+        assert_eq!(keys(WantedMedium::AnyOf { discs }), named("disc", false, Value::Null));
+        let sectors = Sectors(9);
+        let either = WantedMedium::DiscOrBlank { disc, sectors };
+        assert_eq!(keys(either), named("disc", true, json!(9)));
+        let (set, disc, copy) = (films(), DiscNo(3), Some(2));
+        let blank = WantedBlank { set, disc, sectors, copy, copies: None };
+        assert_eq!(keys(WantedMedium::Blank(blank)), named("blank", false, json!(9)));
     }
 
     #[test]

@@ -4,7 +4,7 @@ use super::words::insertion::medium;
 use super::words::questions as words;
 use crate::port::event::{Prompt, Reply};
 use crate::port::question::QuestionId;
-use crate::port::wanted::{InsertRequest, WantedMedium};
+use crate::port::wanted::{InsertRequest, WantedBlank, WantedMedium};
 use serde_json::{Value, json};
 
 /// The values of the question, and what every question has.
@@ -28,28 +28,26 @@ pub fn answer_event(id: QuestionId, reply: Reply) -> Value {
 }
 
 pub fn insert_event(InsertRequest { drive, wanted }: &InsertRequest) -> Value {
-    let disc = wanted.first_disc();
-    let blank = match wanted {
-        WantedMedium::Blank(blank) => Some(blank),
-        _ => None,
+    let (set, disc, copy) = match (wanted, wanted.first_disc()) {
+        (_, Some(disc)) => (Some(&disc.set), Some(disc.disc), disc.copy),
+        (WantedMedium::Blank(blank), _) => (Some(&blank.set), Some(blank.disc), blank.copy),
+        (WantedMedium::AnyDisc { set, .. }, _) => (set.as_ref(), None, None),
+        _ => (None, None, None),
     };
     let sectors = match wanted {
-        WantedMedium::DiscOrBlank { sectors, .. } => Some(*sectors),
-        _ => blank.map(|blank| blank.sectors),
-    };
-    let any_of_set = match wanted {
-        WantedMedium::AnyDisc { set, .. } => set.as_ref(),
+        WantedMedium::Blank(WantedBlank { sectors, .. })
+        | WantedMedium::DiscOrBlank { sectors, .. } => Some(sectors),
         _ => None,
     };
     json!({
         "event": "insert",
         "drive": drive,
         "wanted": medium(wanted),
-        "what": if blank.is_some() { "blank" } else { "disc" },
+        "what": if matches!(wanted, WantedMedium::Blank(_)) { "blank" } else { "disc" },
         "or_blank": matches!(wanted, WantedMedium::DiscOrBlank { .. }),
-        "set": disc.map(|disc| &disc.set).or(blank.map(|blank| &blank.set)).or(any_of_set),
-        "disc": disc.map(|disc| disc.disc).or(blank.map(|blank| blank.disc)),
-        "copy": disc.map(|disc| disc.copy).or(blank.map(|blank| blank.copy)),
+        "set": set,
+        "disc": disc,
+        "copy": copy,
         "sectors": sectors,
         "medium": wanted,
     })
