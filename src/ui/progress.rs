@@ -51,6 +51,8 @@ pub struct Reporter {
     show: Show,
     clock: Clock,
     running: Mutex<BTreeMap<TaskId, RunningBar>>,
+    /// The command, until it has a part: one that only prints what is known has none.
+    command: Mutex<Option<Task>>,
     /// What the packing of the discs before has done: its count goes on from disc to disc.
     packed: AtomicU64,
 }
@@ -73,7 +75,8 @@ impl Reporter {
     }
 
     pub fn with_clock(screen: Arc<Screen>, show: Show, clock: Clock) -> Reporter {
-        Reporter { screen, show, clock, running: Mutex::default(), packed: AtomicU64::new(0) }
+        let (running, command) = (Mutex::default(), Mutex::default());
+        Reporter { screen, show, clock, running, command, packed: AtomicU64::new(0) }
     }
 
     /// Events are a courtesy: the run does not fail because nobody reads them any more.
@@ -89,6 +92,13 @@ impl Reporter {
     }
 
     fn begun(&self, task: &Task) {
+        if matches!(task.what, Activity::Command(_)) {
+            *locked(&self.command) = Some(task.clone());
+            return;
+        }
+        if let Some(command) = locked(&self.command).take() {
+            self.event(task_event(&command));
+        }
         self.event(task_event(task));
         if task.what.unit() == Unit::None {
             return;
