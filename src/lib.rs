@@ -16,7 +16,6 @@ mod drive;
 pub mod format;
 mod recovery;
 
-mod burn;
 mod pack;
 mod rescue;
 mod restore;

@@ -10,6 +10,7 @@ use crate::port::stop::Stop;
 
 mod absence;
 mod best_effort;
+pub mod burning;
 #[cfg(test)]
 mod contract;
 mod discover;

@@ -8,7 +8,7 @@ const FLOORS: [&[&str]; 7] = [
     &["model"],
     &["port"],
     &["format", "catalog", "codec", "drive", "recovery"],
-    &["scan", "pack", "drill", "burn", "verify", "restore", "rescue"],
+    &["scan", "pack", "drill", "verify", "restore", "rescue"],
     &["flow"],
     &["cli", "ui"],
     &["app", "main"],

@@ -25,7 +25,7 @@ pub enum BurnFailure {
         "disc {disc} cannot be burned as it is staged; without its staging directory the next \
          backup packs its files again"
     )]
-    Unburnable { disc: DiscNo, source: crate::burn::BurnError },
+    Unburnable { disc: DiscNo, source: crate::drive::burning::BurnError },
     #[error(
         "disc {disc} is damaged in the staging area ({words}); without its staging directory the \
          next backup packs its files again"

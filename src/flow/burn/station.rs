@@ -4,8 +4,8 @@ mod attempt;
 mod drives;
 mod taking;
 
-use crate::burn::{BurnError, Burned, burn};
 use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
+use crate::drive::burning::{BurnError, Burned, burn};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Remedy};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};

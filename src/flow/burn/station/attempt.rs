@@ -1,7 +1,7 @@
 //! One disc's turn in the drives: what it knows, and what it tells.
 
-use crate::burn::BurnError;
 use crate::catalog::{ClosedDiscInfo, CopyNo, KnownSet};
+use crate::drive::burning::BurnError;
 use crate::drive::{DiscReader, DriveError};
 use crate::flow::base::expected::expected;
 use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};

@@ -3,8 +3,8 @@
 //! only if it cannot be another one, if it was inserted after it was asked for, or if a person
 //! confirms it.
 
-use crate::burn::{BurnError, check_size, make_image, take_blank};
 use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
+use crate::drive::burning::{BurnError, check_size, make_image, take_blank};
 use crate::drive::{Blank, BurnJob, Drive, DriveError};
 use crate::model::DiscIdentity;
 use crate::port::notice::BurnNotice;

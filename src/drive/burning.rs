@@ -1,7 +1,7 @@
-//! Step 3: a staged disc onto a blank. It checks that the disc fits, writes it, and blesses
+//! A staged disc onto a blank. It checks that the disc fits, writes it, and blesses
 //! nothing: whether the disc is good is for the read-back to say.
 
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
+use super::{Blank, BurnJob, DiscReader, Drive, DriveError, News, predicted_sectors};
 use crate::model::Sectors;
 use crate::port::event::Activity;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
