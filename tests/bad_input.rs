@@ -8,6 +8,7 @@ use std::fs;
 use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use serde_json::Value;
 use support::{Sandbox, assert_same_tree, text};
 
 fn with_a_file() -> Sandbox {
@@ -147,12 +148,14 @@ fn a_staging_area_with_room_for_one_disc_makes_one_after_the_other_and_says_so()
     ]);
     run.ok().says("no room to pack one disc while another is burned");
     // The next disc is begun when the one before is safe.
-    let events = run.stdout();
-    let at = |event: &str| events.find(event).unwrap_or_else(|| panic!("{event}: {events}"));
+    let events = run.objects();
+    let first = |disc: u32, key: &str, value: &str| {
+        let is_it = |event: &Value| event["disc"] == disc && event[key] == value;
+        events.iter().position(is_it).unwrap_or_else(|| panic!("{disc} {value}: {events:?}"))
+    };
     for disc in 1..=2 {
-        let safe = at(&format!("{{\"disc\":{disc},\"event\":\"disc\",\"state\":\"verified\"}}"));
-        let next = disc + 1;
-        assert!(safe < at(&format!("{{\"disc\":{next},\"event\":\"phase\"")), "{events}");
+        let safe = first(disc, "state", "verified");
+        assert!(safe < first(disc + 1, "event", "phase"), "{events:?}");
     }
     comes_back(&sandbox);
 }
