@@ -16,6 +16,7 @@ pub mod safety;
 pub mod screen;
 pub mod sets;
 pub mod status;
+pub mod styled;
 pub mod summary;
 pub mod table;
 mod terminal;

@@ -1,0 +1,135 @@
+//! What people see: at a terminal of 80 columns, and in a pipe or a log.
+
+// Helpers of tests may panic.
+#![allow(clippy::unwrap_used)]
+
+mod support;
+
+use std::fs;
+use std::path::Path;
+use support::Sandbox;
+use support::trees::Random;
+
+const GREEN: &str = "\u{1b}[32m";
+const BOLD_RED: &str = "\u{1b}[1;31m";
+const PLAIN: &str = "\u{1b}[0m";
+
+/// What the program prints at a terminal of 80 columns; bash's `set` goes before it.
+#[track_caller]
+fn at_80(sandbox: &Sandbox, set: &str, words: &str) -> String {
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let line = format!("stty cols 80 rows 24; {set} exec {program} {words}");
+    let (_, text) = sandbox.bash_at_terminal(&line).ends();
+    text.replace("\r\n", "\n")
+}
+
+#[track_caller]
+fn fits(text: &str) {
+    for line in text.lines() {
+        assert!(line.chars().count() <= 80, "{} columns: {line}", line.chars().count());
+    }
+}
+
+/// Three verified discs of the set `films`; a file is on all of them.
+fn three_discs() -> Sandbox {
+    let sandbox = Sandbox::new();
+    fs::write(sandbox.source().join("long"), Random::new(1).bytes(7_000_000)).unwrap();
+    let run = sandbox.run("backup source shelf --disc-size 3M --name films".split(' '));
+    run.ok();
+    assert_eq!(sandbox.images().len(), 3);
+    sandbox
+}
+
+#[test]
+fn tables_fit_a_terminal_of_80_columns() {
+    let sandbox = three_discs();
+    sandbox.run(["locate", "1-3", "Box 3"]).ok();
+    let discs = at_80(&sandbox, "", "discs");
+    fits(&discs);
+    assert!(discs.starts_with("DISC  STATE"), "{discs}");
+    assert!(!discs.contains("COVERS"), "no disc covers others: {discs}");
+    assert_eq!(discs.lines().filter(|line| line.ends_with("Box 3")).count(), 3, "{discs}");
+    sandbox.run(["locate", "1", "the second box on the shelf in the cellar of the office"]).ok();
+    let discs = at_80(&sandbox, "", "discs");
+    fits(&discs);
+    assert!(discs.contains("the second") && discs.contains("…\n"), "{discs}");
+    for words in ["snapshots", "set list"] {
+        fits(&at_80(&sandbox, "", words));
+    }
+    let status = at_80(&sandbox, "", "status");
+    let table = status.find("\nSET  ").expect("a table");
+    fits(&status[table..]);
+}
+
+#[test]
+fn nothing_is_left_out_in_a_pipe() {
+    let sandbox = three_discs();
+    let place = "the second box on the shelf in the cellar of the office, behind the other one";
+    sandbox.run(["locate", "1", place]).ok();
+    let discs = sandbox.run(["discs"]).ok().stdout();
+    assert!(discs.contains(place) && !discs.contains('…'), "{discs}");
+    for heading in ["SNAPSHOT", "DRILLED", "OF", "WHERE"] {
+        assert!(discs.lines().next().unwrap().contains(heading), "{heading}: {discs}");
+    }
+}
+
+/// Kiritimati is 14 hours ahead of UTC.
+#[test]
+fn dates_are_those_of_the_place_where_one_is() {
+    let mut sandbox = three_discs();
+    sandbox.set("TZ", "<+14>-14");
+    let today = || sandbox.bash("date +%F").ok().stdout().trim().to_owned();
+    let before = today();
+    let texts: Vec<String> =
+        [&["discs"][..], &["snapshots"], &["ls"], &["status"], &["set", "list"]]
+            .into_iter()
+            .map(|words| sandbox.run(words).ok().stdout())
+            .collect();
+    let days = [before, today()];
+    for text in &texts {
+        assert!(days.iter().any(|day| text.contains(day)), "none of {days:?} is in {text}");
+        let has_offset = |word: &str| word.starts_with("20") && word.ends_with('Z');
+        assert!(!text.split_whitespace().any(has_offset), "{text}");
+    }
+}
+
+#[test]
+fn discs_are_listed_as_ranges() {
+    let sandbox = three_discs();
+    let listed = sandbox.run(["ls"]).ok().stdout();
+    assert!(listed.contains("  1-3  "), "{listed}");
+}
+
+#[test]
+fn a_verdict_has_a_colour_at_a_terminal_only() {
+    let sandbox = three_discs();
+    let safe = format!("{GREEN}safe{PLAIN}      films: ");
+    assert!(at_80(&sandbox, "", "status").starts_with(&safe));
+    assert!(at_80(&sandbox, "NO_COLOR=", "status").starts_with(&safe));
+    for set in ["NO_COLOR=1", "TERM=dumb"] {
+        let text = at_80(&sandbox, set, "status");
+        assert!(text.starts_with("safe      films: ") && !text.contains('\u{1b}'), "{text:?}");
+    }
+    assert!(sandbox.run(["status"]).ok().stdout().starts_with("safe      films: "));
+    fs::write(sandbox.source().join("new"), "new").unwrap();
+    sandbox.run("backup source --stage --set films".split(' ')).ok();
+    let text = at_80(&sandbox, "", "status");
+    assert!(text.starts_with(&format!("{BOLD_RED}NOT SAFE{PLAIN}  films\n")), "{text:?}");
+}
+
+/// What a name or a place holds is text, whatever it looks like.
+#[test]
+fn no_text_colours_a_terminal() {
+    let sandbox = three_discs();
+    let sql = "UPDATE copies SET place=char(27)||'[31mBox'";
+    let changed = rusqlite_run(&sandbox.catalog(), sql);
+    assert!(changed > 0);
+    for words in ["discs", "status long", "keysheet"] {
+        let text = at_80(&sandbox, "", words);
+        assert!(text.contains("\\u{1b}[31mBox") && !text.contains("\u{1b}[31m"), "{text:?}");
+    }
+}
+
+fn rusqlite_run(catalog: &Path, sql: &str) -> usize {
+    rusqlite::Connection::open(catalog).unwrap().execute(sql, []).unwrap()
+}
