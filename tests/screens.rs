@@ -98,6 +98,50 @@ fn discs_are_listed_as_ranges() {
     let sandbox = three_discs();
     let listed = sandbox.run(["ls"]).ok().stdout();
     assert!(listed.contains("  1-3  "), "{listed}");
+    let run = sandbox.run("backup source shelf2 --disc-size 3M --name again --new-set".split(' '));
+    assert!(run.ok().stderr().contains("  discs 1-3: "), "{}", run.story());
+}
+
+#[test]
+fn a_plan_for_a_shelf_says_nothing_of_burning_times() {
+    let sandbox = Sandbox::with_films(7);
+    let plan = "backup source shelf --disc-size 3M --dry-run";
+    let words = sandbox.run(plan.split(' ')).ok().stderr();
+    assert!(words.contains("At most ") && !words.contains(" min at "), "{words}");
+    assert!(!words.contains("Writing takes"), "{words}");
+}
+
+/// As a user who cannot read everything.
+#[test]
+fn failures_are_the_last_words_of_a_run() {
+    let sandbox = Sandbox::with_films(2);
+    for name in ["a-secret", "b-secret"] {
+        fs::write(sandbox.source().join(name), "secret\n").unwrap();
+    }
+    fs::copy(env!("CARGO_BIN_EXE_coldcut"), sandbox.path("coldcut")).unwrap();
+    sandbox
+        .bash("chown -R 65534:65534 . && chown 0:0 source/*secret && chmod 600 source/*secret")
+        .ok();
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups ./coldcut";
+    let run = sandbox.bash(&format!("{nobody} backup source shelf --disc-size 4M"));
+    let words = run.code(3).stderr();
+    let last: Vec<&str> = words.lines().rev().take(3).collect();
+    assert_eq!(last[0], "FAILED: 2 paths", "{}", run.story());
+    assert!(last[1].contains("b-secret") && last[2].contains("a-secret"), "{}", run.story());
+    let disc = words.find("  disc 1: ").expect("the disc");
+    assert!(disc < words.find("FAILED").unwrap(), "{}", run.story());
+}
+
+#[test]
+fn a_restore_that_failed_says_so_last() {
+    let sandbox = Sandbox::with_films(2);
+    sandbox.run("backup source shelf --disc-size 4M".split(' ')).ok();
+    let in_the_way = sandbox.target().join("film1");
+    fs::create_dir_all(&in_the_way).unwrap();
+    fs::write(in_the_way.join("x"), "x").unwrap();
+    let run = sandbox.run(["restore", "shelf", "target", "--overwrite", "always"]);
+    let words = run.code(3).stderr();
+    assert_eq!(words.lines().last(), Some("NOT restored: 1 path"), "{}", run.story());
 }
 
 #[test]

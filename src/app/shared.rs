@@ -21,6 +21,7 @@ use crate::ui::ask::Person;
 use crate::ui::json::event::{Event, Summary};
 use crate::ui::progress::{Reporter, Show};
 use crate::ui::screen::Screen;
+use crate::ui::troubles::Troubles;
 
 use super::error::RunError;
 
@@ -32,6 +33,8 @@ pub struct App {
     /// The command, as a task.
     pub monitor: RunningTask,
     pub person: Person,
+    /// What went wrong so far.
+    pub troubles: Arc<Troubles>,
     pub stop: Stop,
     /// For those who have no staging area; removed with the room.
     temporary: OnceCell<PrivateDir>,
@@ -42,11 +45,14 @@ impl App {
         let monitor = Monitor::new();
         monitor.listen(Arc::new(Reporter::new(screen.clone(), Show::choose(common.quiet))));
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
+        let troubles = Arc::new(Troubles::default());
+        monitor.listen(troubles.clone());
         App {
             around: Surroundings::read(),
             monitor: monitor.begin(NewTask::new(Activity::Command(command))),
             person: Person::new(screen.clone(), common.yes, wait_limit, stop.clone()),
             screen,
+            troubles,
             common,
             stop,
             temporary: OnceCell::new(),

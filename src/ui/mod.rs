@@ -20,4 +20,5 @@ pub mod styled;
 pub mod summary;
 pub mod table;
 mod terminal;
+pub mod troubles;
 pub mod words;

@@ -61,6 +61,7 @@ pub const ORDERS: [LevelOrder; 6] = [
                 "what results look like",
                 &[
                     "drives", "keysheet", "lines", "media", "safety", "sets", "status", "summary",
+                    "troubles",
                 ],
             ),
             ("all together", &["mod"]),
