@@ -81,7 +81,7 @@ fn dates_are_those_of_the_place_where_one_is() {
     let today = || sandbox.bash("date +%F").ok().stdout().trim().to_owned();
     let before = today();
     let texts: Vec<String> =
-        [&["discs"][..], &["snapshots"], &["ls"], &["status"], &["set", "list"]]
+        [&["discs"][..], &["snapshots"], &["ls"], &["status"], &["set", "list"], &["keysheet"]]
             .into_iter()
             .map(|words| sandbox.run(words).ok().stdout())
             .collect();
@@ -176,4 +176,23 @@ fn no_text_colours_a_terminal() {
 
 fn rusqlite_run(catalog: &Path, sql: &str) -> usize {
     rusqlite::Connection::open(catalog).unwrap().execute(sql, []).unwrap()
+}
+
+#[test]
+fn a_key_sheet_has_a_line_for_each_place() {
+    let sandbox = three_discs();
+    sandbox.run(["locate", "1-3", "Box 3"]).ok();
+    let sheet = sandbox.run(["keysheet"]).ok().stdout();
+    let lines: Vec<&str> = sheet.lines().filter(|line| line.ends_with("Box 3")).collect();
+    assert_eq!(lines.len(), 1, "{sheet}");
+    assert!(lines[0].starts_with("  1-3 ") && lines[0].contains("copy 1"), "{sheet}");
+    // Whatever is not the same has a line of its own.
+    sandbox.run(["locate", "2", "Box 4"]).ok();
+    let sheet = sandbox.run(["keysheet"]).ok().stdout();
+    let places: Vec<Vec<&str>> = sheet
+        .lines()
+        .filter(|line| line.contains(" Box "))
+        .map(|line| line.split("  ").map(str::trim).filter(|word| !word.is_empty()).collect())
+        .collect();
+    assert_eq!(places, [["1, 3", "copy 1", "Box 3"], ["2", "copy 1", "Box 4"]], "{sheet}");
 }
