@@ -145,6 +145,26 @@ fn a_restore_that_failed_says_so_last() {
 }
 
 #[test]
+fn damaged_discs_are_the_last_words_of_a_verification() {
+    let sandbox = three_discs();
+    let image = &sandbox.images()[0];
+    let mut bytes = fs::read(image).unwrap();
+    bytes[1_500_000..1_508_192].fill(0);
+    fs::remove_file(image).unwrap();
+    fs::write(image, bytes).unwrap();
+    for (words, last) in [
+        (&["verify", "shelf"][..], "FAILED: 1 of 3 discs"),
+        (&["check", "shelf", "--count", "3"], "FAILED: 1 of 3 copies"),
+    ] {
+        let run = sandbox.run(words);
+        let words = run.code(5).stderr();
+        let ended: Vec<&str> = words.lines().rev().take(2).collect();
+        assert_eq!(ended[0], last, "{}", run.story());
+        assert!(ended[1].contains("disc 1 "), "{}", run.story());
+    }
+}
+
+#[test]
 fn a_verdict_has_a_colour_at_a_terminal_only() {
     let sandbox = three_discs();
     let safe = format!("{GREEN}safe{PLAIN}      films: ");

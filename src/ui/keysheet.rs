@@ -268,7 +268,7 @@ mod tests {
              \x20 1-6, 8-247 copy 1              shelf B\n\
              \x20 1-6, 8-247 copy 2              office\n\
              \x20 7          copy 1   damaged    shelf B\n\
-             \x20 248        copy 1              a drive\n"
+             \x20 248        copy 1              a disc, found in a drive\n"
         );
     }
 
