@@ -22,6 +22,7 @@ use crate::ui::ask::Person;
 use crate::ui::json::event::{Event, Summary};
 use crate::ui::progress::{Reporter, Show};
 use crate::ui::screen::Screen;
+use crate::ui::troubles::Troubles;
 
 use super::error::RunError;
 
@@ -33,6 +34,8 @@ pub struct App {
     /// The command, as a task.
     pub monitor: RunningTask,
     pub person: ReportingOperator<Person>,
+    /// What went wrong so far.
+    pub troubles: Arc<Troubles>,
     pub stop: Stop,
     /// For those who have no staging area; removed with the room.
     temporary: OnceCell<PrivateDir>,
@@ -45,11 +48,14 @@ impl App {
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         let person = Person::new(screen.clone(), common.yes, wait_limit, stop.clone());
         let person = ReportingOperator::new(person, monitor.clone());
+        let troubles = Arc::new(Troubles::default());
+        monitor.listen(troubles.clone());
         App {
             around: Surroundings::read(),
             monitor: monitor.begin(NewTask::new(Activity::Command(command))),
             person,
             screen,
+            troubles,
             common,
             stop,
             temporary: OnceCell::new(),

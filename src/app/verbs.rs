@@ -102,6 +102,13 @@ fn say_unusable(app: &App, unreadable: u64, refused: u64) {
     }
 }
 
+/// The last line of a run over several discs or copies, after those that failed.
+fn say_failed(app: &App, failed: usize, all: usize, what: &str) {
+    if failed > 0 && all > 1 {
+        app.screen.say(&format!("FAILED: {failed} of {all} {what}"));
+    }
+}
+
 /// Whether this names a device, there or not.
 pub fn is_device(path: &Path) -> bool {
     use std::os::unix::fs::FileTypeExt;

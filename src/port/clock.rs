@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use serde::{Serialize, Serializer};
 
 use super::stop::{Stop, Stopped};
@@ -20,6 +21,23 @@ impl Moment {
     pub fn day(self) -> String {
         let whole = self.to_string();
         whole.split_once('T').map_or(whole.clone(), |(day, _)| day.to_owned())
+    }
+
+    /// Its day where this system is, for people: `2026-11-29`.
+    pub fn local_day(self) -> String {
+        self.in_zone(TimeZone::system(), "%F")
+    }
+
+    /// The same with hour and minute: `2026-11-29 07:15`.
+    pub fn local_minute(self) -> String {
+        self.in_zone(TimeZone::system(), "%F %H:%M")
+    }
+
+    fn in_zone(self, zone: TimeZone, form: &str) -> String {
+        match Timestamp::from_second(self.0) {
+            Ok(time) => time.to_zoned(zone).strftime(form).to_string(),
+            Err(_) => self.to_string(),
+        }
     }
 
     /// Reads what it shows as.
@@ -103,5 +121,15 @@ mod tests {
         assert_eq!(Moment(1_795_388_733).to_string(), "2026-11-22T23:05:33Z");
         assert_eq!(Moment::parse("2026-11-22T23:05:33Z"), Some(Moment(1_795_388_733)));
         assert_eq!(Moment::parse("yesterday"), None);
+    }
+
+    #[test]
+    fn people_see_the_time_of_their_zone() {
+        let moment = Moment(1_795_388_733);
+        let zone = |hours| TimeZone::fixed(jiff::tz::offset(hours));
+        assert_eq!(moment.in_zone(zone(0), "%F %H:%M"), "2026-11-22 23:05");
+        assert_eq!(moment.in_zone(zone(14), "%F %H:%M"), "2026-11-23 13:05");
+        assert_eq!(moment.in_zone(zone(14), "%F"), "2026-11-23");
+        assert_eq!(Moment(i64::MAX).in_zone(zone(0), "%F"), format!("@{}", i64::MAX));
     }
 }

@@ -39,6 +39,7 @@ impl Row for DriveLine {
     const HEADINGS: &'static [&'static str] =
         &["DEVICE", "DRIVE", "MEDIUM", "STATE", "FREE", "USED", "SPEEDS", "MAKER", "VOLUME"];
     const NUMBERS: &'static [usize] = &[4, 5];
+    const MINOR: &'static [usize] = &[7, 6, 5];
 
     fn cells(&self) -> Vec<String> {
         let id = &self.identity;

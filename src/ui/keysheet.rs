@@ -5,6 +5,7 @@ use super::json::raw_text::RawText;
 use super::media::{CopyLine, DiscLine};
 use super::table::Object;
 use crate::model::disc::{Compression, Encryption};
+use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{DiscList, DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
@@ -32,7 +33,7 @@ impl Sheet {
 
     fn head(&self) -> String {
         let newest = match &self.newest {
-            Some((seq, date)) => format!("{seq}, of {date}"),
+            Some((seq, date)) => format!("{seq}, of {}", date.local_minute()),
             None => "none yet".to_owned(),
         };
         format!(
@@ -42,7 +43,7 @@ impl Sheet {
              Snapshot:   {newest}\n\
              Discs:      {}\n\n",
             self.set,
-            self.today,
+            self.today.local_day(),
             self.uuid,
             shown(&self.source),
             self.numbers(),
@@ -88,41 +89,32 @@ impl Sheet {
         }
     }
 
+    /// Copies that are kept together, on one line as far as there is room.
     fn places(&self) -> String {
-        let mut text = String::from("\nWhere the discs are:\n\n");
+        let mut places = Grouped::default();
         for disc in self.burned() {
             for copy in disc.media.iter().filter(|copy| copy.is_kept()) {
-                let state = copy.state_word();
-                let place = match copy.place.is_empty() {
-                    true => copy.medium.to_string(),
-                    false => copy.place.clone(),
-                };
-                let line = format!(
-                    "  {:<6} copy {:<3} {state:<10} {}",
-                    disc.id.to_string(),
-                    copy.copy,
-                    shown(place.as_bytes())
-                );
-                text += line.trim_end();
-                text.push('\n');
+                places.add(disc.id, place_of(copy));
             }
         }
-        if self.burned().next().is_none() {
-            text += "  nothing is burned yet\n";
+        match places.0.is_empty() {
+            true => "\nWhere the discs are:\n\n  nothing is burned yet\n".to_owned(),
+            false => "\nWhere the discs are:\n\n".to_owned() + &places.lines(),
         }
-        text
     }
 
     /// Which discs nobody needs, unless another is lost.
     fn recovery(&self) -> String {
-        let mut text = String::new();
+        let mut recovery = Grouped::default();
         for disc in self.burned().filter(|disc| !disc.covers.is_empty()) {
-            text +=
-                &format!("  {:<6} for discs {}\n", disc.id.to_string(), DiscList::of(&disc.covers));
+            recovery.add(disc.id, format!("for {}", named(&disc.covers)));
         }
-        match text.is_empty() {
-            true => text,
-            false => format!("\nRecovery discs, needed only if another disc is lost:\n\n{text}"),
+        match recovery.0.is_empty() {
+            true => String::new(),
+            false => {
+                let lines = recovery.lines();
+                format!("\nRecovery discs, needed only if another disc is lost:\n\n{lines}")
+            }
         }
     }
 
@@ -160,6 +152,57 @@ impl Sheet {
     }
 }
 
+/// `copy 1              shelf B`: where a copy is, and what is wrong with it.
+fn place_of(copy: &CopyLine) -> String {
+    let place = match copy.place.is_empty() {
+        true => copy.medium.to_string(),
+        false => copy.place.clone(),
+    };
+    let (number, state) = (copy.copy, copy.state_word());
+    format!("copy {number:<3} {state:<10} {}", shown(place.as_bytes())).trim_end().to_owned()
+}
+
+/// Discs of which the same is to be said, in the order of the first disc of each.
+#[derive(Default)]
+struct Grouped(Vec<(Vec<DiscNo>, String)>);
+
+/// Columns that the numbers of discs have; more of them go on further lines.
+const NUMBERS: usize = 24;
+
+impl Grouped {
+    fn add(&mut self, disc: DiscNo, words: String) {
+        match self.0.iter_mut().find(|(_, known)| *known == words) {
+            Some((discs, _)) => discs.push(disc),
+            None => self.0.push((vec![disc], words)),
+        }
+    }
+
+    /// Each line says everything of its discs.
+    fn lines(&self) -> String {
+        let cut = |(discs, words): &(Vec<DiscNo>, String)| {
+            let pieces = pieces(&DiscList::of(discs).to_string());
+            pieces.into_iter().map(|piece| (piece, words.clone())).collect::<Vec<_>>()
+        };
+        let lines: Vec<(String, String)> = self.0.iter().flat_map(cut).collect();
+        let wide = lines.iter().map(|(numbers, _)| numbers.len()).max().unwrap_or(0).max(6);
+        lines.iter().map(|(numbers, words)| format!("  {numbers:<wide$} {words}\n")).collect()
+    }
+}
+
+/// A list of numbers, cut between two of them.
+fn pieces(numbers: &str) -> Vec<String> {
+    let mut pieces: Vec<String> = Vec::new();
+    for number in numbers.split(", ") {
+        match pieces.last_mut() {
+            Some(piece) if piece.len() + number.len() + 2 <= NUMBERS => {
+                *piece += &format!(", {number}")
+            }
+            _ => pieces.push(number.to_owned()),
+        }
+    }
+    pieces
+}
+
 impl Object for Sheet {
     type Json = KeysheetObject;
 
@@ -182,6 +225,7 @@ impl Object for Sheet {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::catalog::{CopyState, Finding};
     use crate::ui::media::testing::{OK, copy, disc};
 
     fn sheet() -> Sheet {
@@ -206,6 +250,45 @@ mod tests {
         assert!(sheet().text().contains("is lost:\n\n  8      for discs 6-7\n\nTo get"));
         let without = Sheet { discs: vec![disc(vec![copy(1, OK, "")])], ..sheet() };
         assert!(!without.text().contains("Recovery"));
+    }
+
+    #[test]
+    fn discs_that_are_kept_together_are_on_one_line() {
+        let kept = |id: u32, media| DiscLine { id: DiscNo(id), ..disc(media) };
+        let damaged = CopyState::Found(Finding::Damaged);
+        let mut discs: Vec<DiscLine> = (1..=247)
+            .map(|id| kept(id, vec![copy(1, OK, "shelf B"), copy(2, OK, "office")]))
+            .collect();
+        discs[6] = kept(7, vec![copy(1, damaged, "shelf B")]);
+        discs.push(kept(248, vec![copy(1, OK, "")]));
+        let places = Sheet { discs, ..sheet() }.places();
+        assert_eq!(
+            places,
+            "\nWhere the discs are:\n\n\
+             \x20 1-6, 8-247 copy 1              shelf B\n\
+             \x20 1-6, 8-247 copy 2              office\n\
+             \x20 7          copy 1   damaged    shelf B\n\
+             \x20 248        copy 1              a disc, found in a drive\n"
+        );
+    }
+
+    #[test]
+    fn no_number_is_lost_where_a_list_is_long() {
+        let odd =
+            (0..40).map(|n| DiscLine { id: DiscNo(2 * n + 1), ..disc(vec![copy(1, OK, "Box")]) });
+        let discs: Vec<DiscLine> = odd.collect();
+        let places = Sheet { discs: discs.clone(), ..sheet() }.places();
+        let lines: Vec<&str> = places.lines().skip(3).collect();
+        assert!(
+            lines.len() > 1 && lines.iter().all(|line| line.ends_with("copy 1              Box"))
+        );
+        assert!(places.lines().all(|line| line.len() <= 76), "{places}");
+        let numbers: Vec<String> = lines
+            .iter()
+            .flat_map(|line| line.split("copy").next().unwrap().trim().split(", "))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(numbers, discs.iter().map(|disc| disc.id.to_string()).collect::<Vec<_>>());
     }
 
     #[test]

@@ -7,7 +7,7 @@ use super::screen::Screen;
 use super::table::{self, Object, Row};
 use crate::model::path::shown;
 use crate::model::rows::{Note, SnapshotRow};
-use crate::model::{Bytes, DiscNo, Kind, Mtime, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscList, DiscNo, Kind, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use std::io;
 
@@ -31,14 +31,16 @@ impl Row for ListedSnapshot {
     const HEADINGS: &'static [&'static str] =
         &["ID", "DATE", "PATHS", "SIZE", "FILES WAITING", "SET", "SOURCE"];
     const NUMBERS: &'static [usize] = &[0, 2, 3, 4];
+    /// All are of one set.
+    const MINOR: &'static [usize] = &[5];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.to_string(),
-            self.date.to_string(),
+            self.date.local_minute(),
             self.paths.to_string(),
             self.size.to_string(),
-            self.waiting.to_string(),
+            some(self.waiting),
             self.set.to_string(),
             shown(&self.source),
         ]
@@ -59,6 +61,11 @@ impl Object for ListedSnapshot {
             waiting: self.waiting,
         }
     }
+}
+
+/// `-` for none, which a table leaves out where there are none at all.
+pub(super) fn some(count: u64) -> String {
+    if count == 0 { "-".to_owned() } else { count.to_string() }
 }
 
 /// A path of a snapshot, for `ls` and `find`.
@@ -89,13 +96,13 @@ pub fn print_paths(screen: &Screen, rows: impl IntoIterator<Item = SnapshotRow>)
     table::print_each(screen, rows, path_line)
 }
 
-/// `-rw-r--r--   12.3 MB  2026-11-22T23:05:33Z  1,2     photos/a.jpg`
+/// `-rw-r--r--   12.3 MB  2026-11-22 23:05  1-2     photos/a.jpg`
 fn path_line(row: &SnapshotRow) -> String {
     let mut line = format!(
-        "{}  {:>7}  {:<20}  {:<6}  {}",
+        "{}  {:>7}  {:<16}  {:<6}  {}",
         mode_text(row.kind, row.meta.mode),
         size_text(row),
-        whole_seconds(row.meta.mtime),
+        Moment(row.meta.mtime.sec).local_minute(),
         discs_text(row),
         row.path,
     );
@@ -121,17 +128,15 @@ fn size_text(row: &SnapshotRow) -> String {
     }
 }
 
-fn whole_seconds(mtime: Mtime) -> String {
-    Moment(mtime.sec).to_string()
-}
-
-/// `1,2`; `1,?` where the rest is not on a disc yet; `-` where there is no content.
+/// `1-2`; `1, ?` where the rest is not on a disc yet; `-` where there is no content.
 fn discs_text(row: &SnapshotRow) -> String {
-    let mut words: Vec<String> = disc_numbers(row).iter().map(DiscNo::to_string).collect();
-    if !row.place.complete {
-        words.push("?".to_owned());
+    let discs = DiscList::of(&disc_numbers(row)).to_string();
+    match (discs.is_empty(), row.place.complete) {
+        (true, true) => "-".to_owned(),
+        (true, false) => "?".to_owned(),
+        (false, true) => discs,
+        (false, false) => discs + ", ?",
     }
-    if words.is_empty() { "-".to_owned() } else { words.join(",") }
 }
 
 /// The discs that hold the file, each once, in the order of its parts.
@@ -177,7 +182,7 @@ mod tests {
     use super::super::screen::testing::screen;
     use super::*;
     use crate::model::rows::{Place, Where};
-    use crate::model::{ArchiveNo, Digest, Meta, RelPath};
+    use crate::model::{ArchiveNo, Digest, Meta, Mtime, RelPath};
     use serde_json::{Value, json};
 
     fn set() -> SetName {
@@ -205,9 +210,10 @@ mod tests {
         let line = |discs: &[u32], complete| path_line(&file_on(discs, complete));
         assert_eq!(
             line(&[1, 1, 2], true),
-            "-rw-r--r--  12.3 MB  1970-01-01T00:00:00Z  1,2     a/b\n"
+            format!("-rw-r--r--  12.3 MB  {}  1-2     a/b\n", Moment(0).local_minute())
         );
-        assert!(line(&[1], false).contains("  1,?  "));
+        assert!(line(&[1, 2, 3, 7], true).contains("  1-3, 7  "));
+        assert!(line(&[1], false).contains("  1, ?  "));
         assert!(line(&[], false).contains("  ?  "));
     }
 

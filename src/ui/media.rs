@@ -72,18 +72,20 @@ impl Row for DiscLine {
         "COVERS", "WHERE",
     ];
     const NUMBERS: &'static [usize] = &[0, 3, 4, 5, 6];
+    /// All are of one set; when a disc was drilled and how large it could be says `--json`, too.
+    const MINOR: &'static [usize] = &[9, 5, 8, 4];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.to_string(),
             self.state.word().to_owned(),
-            self.date.map_or("-".to_owned(), |date| date.to_string()),
+            day(self.date),
             self.used.to_string(),
             self.capacity.to_string(),
             self.snapshot.to_string(),
             self.copies.to_string(),
-            self.verified.map_or("-".to_owned(), |moment| moment.to_string()),
-            self.drilled.map_or("-".to_owned(), |moment| moment.to_string()),
+            day(self.verified),
+            day(self.drilled),
             self.set.to_string(),
             if self.covers.is_empty() {
                 "-".to_owned()
@@ -93,6 +95,10 @@ impl Row for DiscLine {
             self.places(),
         ]
     }
+}
+
+fn day(moment: Option<Moment>) -> String {
+    moment.map_or("-".to_owned(), Moment::local_day)
 }
 
 impl Object for DiscLine {
@@ -173,7 +179,7 @@ impl Row for LossLine {
     fn cells(&self) -> Vec<String> {
         vec![
             self.id.to_string(),
-            self.date.to_string(),
+            self.date.local_minute(),
             self.files.to_string(),
             self.size.to_string(),
             self.for_good.to_string(),
@@ -217,6 +223,7 @@ impl Row for DueLine {
     const HEADINGS: &'static [&'static str] =
         &["DISC", "COPY", "VERIFIED", "SET", "WHERE", "SUSPECT"];
     const NUMBERS: &'static [usize] = &[0, 1];
+    const MINOR: &'static [usize] = &[3];
 
     fn cells(&self) -> Vec<String> {
         vec![

@@ -6,10 +6,12 @@ use super::json::status::{
     DrilledAtObject, GroupObject, MissingCopyObject, PathStatusObject, SafetyKeys, UnreadableObject,
 };
 use super::json::{date, numbers};
+use super::styled::{Styled, Tone};
 use super::table::{Object, Row};
 use crate::catalog::CopyNo;
 use crate::flow::status::latest::{Latest, Unreadable, ago};
 use crate::flow::status::safety::SafetyVerdict;
+use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscList, DiscNo};
 use crate::port::clock::Moment;
@@ -74,10 +76,7 @@ impl GroupLine {
     fn words(&self) -> String {
         let mut all = [&self.discs[..], &self.recovery].concat();
         all.sort();
-        let recovery = match &self.recovery[..] {
-            [one] => format!("recovery disc {one}"),
-            several => format!("recovery discs {}", DiscList::of(several)),
-        };
+        let recovery = format!("recovery {}", named(&self.recovery));
         match self.may_lose {
             None => {
                 format!("discs {}: more is lost than {recovery} can replace", DiscList::of(&all))
@@ -156,12 +155,21 @@ impl SafetyLine {
     }
 
     /// The verdict on the set of this name.
-    pub(super) fn text(&self, set: &str, now: Moment) -> String {
-        let mut text = match self.verdict {
-            SafetyVerdict::Safe => format!("safe      {set}: {}\n", self.safe_words(now)),
-            SafetyVerdict::NotSafe => format!("NOT SAFE  {set}\n"),
-            SafetyVerdict::Unknown => format!("UNKNOWN   {set}\n"),
+    pub(super) fn verdict_on(&self, set: &str, now: Moment) -> Styled {
+        let verdict = match self.verdict {
+            SafetyVerdict::Safe => Styled::toned("safe", Tone::Good)
+                .then(format!("      {set}: {}\n", self.safe_words(now))),
+            SafetyVerdict::NotSafe => {
+                Styled::toned("NOT SAFE", Tone::Bad).then(format!("  {set}\n"))
+            }
+            SafetyVerdict::Unknown => Styled::from(format!("UNKNOWN   {set}\n").as_str()),
         };
+        verdict.then(self.reasons(now))
+    }
+
+    /// What is wrong, and how much may be lost: lines below the verdict.
+    fn reasons(&self, now: Moment) -> String {
+        let mut text = String::new();
         for words in self.dangers.iter().chain(&self.unknown) {
             text += &format!("          - {words}\n");
         }
@@ -200,14 +208,15 @@ impl SafetyLine {
         }
     }
 
-    /// `no longer in /shelf: disc 1 (copy 1), disc 2 (copy 1); ...`.
+    /// `no longer in /shelf: discs 1-3 (copy 1), disc 2 (copy 2); ...`.
     fn missing_words(&self) -> String {
         let line = |(dir, copies): (&PathBuf, &Vec<(DiscNo, CopyNo)>)| {
-            let named = copies.iter().take(NAMED);
-            let mut words: Vec<String> =
-                named.map(|(disc, copy)| format!("disc {disc} (copy {})", copy.0)).collect();
-            let more = copies.len().saturating_sub(NAMED);
-            words.extend((more > 0).then(|| format!("{more} more")));
+            let mut by_copy: BTreeMap<CopyNo, Vec<DiscNo>> = BTreeMap::new();
+            copies.iter().for_each(|(disc, copy)| by_copy.entry(*copy).or_default().push(*disc));
+            let words: Vec<String> = by_copy
+                .iter()
+                .map(|(copy, discs)| format!("{} (copy {})", named(discs), copy.0))
+                .collect();
             format!(
                 "          no longer in {}: {}; `coldcut verify` finds what was moved, `coldcut lost` \
                  records what is gone\n",
@@ -236,17 +245,13 @@ impl SafetyLine {
         // What is wanted of a person comes first.
         told.sort_by_key(|(when, _)| when.is_some());
         let line = |(when, discs): &(Option<String>, Vec<DiscNo>)| {
-            let what = if discs.len() > 1 { "discs" } else { "disc" };
+            let discs = named(discs);
             match when {
                 None => format!(
-                    "not known to be readable with standard tools (`coldcut drill`): {what} {}\n",
-                    DiscList::of(discs)
+                    "not known to be readable with standard tools (`coldcut drill`): {discs}\n"
                 ),
                 Some(when) => {
-                    format!(
-                        "readable with standard tools (tested {when}): {what} {}\n",
-                        DiscList::of(discs)
-                    )
+                    format!("readable with standard tools (tested {when}): {discs}\n")
                 }
             }
         };
@@ -280,10 +285,8 @@ impl SafetyLine {
             text += &format!("          {any} {} can be lost\n", DiscList::of(&self.may_lose));
         }
         if !self.only_copy.is_empty() {
-            let what = if self.only_copy.len() > 1 { "discs" } else { "disc" };
-            let list = DiscList::of(&self.only_copy);
-            text +=
-                &format!("          only one good copy, which must not be lost: {what} {list}\n");
+            let discs = named(&self.only_copy);
+            text += &format!("          only one good copy, which must not be lost: {discs}\n");
         }
         for group in &self.groups {
             text += &format!("          {}\n", group.words());
@@ -375,7 +378,7 @@ mod tests {
             ..SafetyLine::default()
         };
         assert_eq!(
-            unsafe_set.text("photos", Moment(0)),
+            unsafe_set.verdict_on("photos", Moment(0)).rendered(false),
             "NOT SAFE  photos\n          - not on a disc yet: 3 files\n          \
              a copy of any one of discs 1-2 can be lost\n          \
              only one good copy, which must not be lost: disc 3\n"
@@ -390,10 +393,18 @@ mod tests {
             ..SafetyLine::default()
         };
         assert_eq!(
-            safe.text("films", Moment(14 * 24 * 3600)),
+            safe.verdict_on("films", Moment(14 * 24 * 3600)).rendered(false),
             "safe      films: every file has 2 verified copies, as of the backup of 14 days ago\n\
              \x20         oldest successful check of a copy: 14 days ago\n"
         );
+    }
+
+    #[test]
+    fn images_that_are_gone_are_named_as_ranges() {
+        let gone = (1..=247).map(|disc| (DiscNo(disc), CopyNo(1))).chain([(DiscNo(3), CopyNo(2))]);
+        let missing = BTreeMap::from([(PathBuf::from("/shelf"), gone.collect())]);
+        let words = SafetyLine { missing, ..SafetyLine::default() }.missing_words();
+        assert!(words.contains("in /shelf: discs 1-247 (copy 1), disc 3 (copy 2); "), "{words}");
     }
 
     #[test]

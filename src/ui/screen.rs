@@ -4,7 +4,8 @@
 //! A question may stay open for hours while a disc burns: nobody who reports waits for its answer.
 
 use super::lock::locked;
-use super::terminal;
+use super::styled::Styled;
+use super::terminal::{self, Look};
 use crate::model::path::{is_text, shown};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
@@ -16,6 +17,7 @@ type OutputStream = Box<dyn Write + Send>;
 pub struct Screen {
     people: Mutex<People>,
     results: Mutex<OutputStream>,
+    look: Look,
     json: bool,
     bars: MultiProgress,
     /// Held by whoever asks.
@@ -48,19 +50,21 @@ impl People {
 impl Screen {
     /// stderr for words, stdout for results.
     pub fn standard(json: bool) -> Screen {
-        Screen::over(Box::new(io::stderr()), Box::new(io::stdout()), json)
+        let screen = Screen::over(Box::new(io::stderr()), Box::new(io::stdout()), json);
+        Screen { look: Look::of_results(), ..screen }
     }
 
+    /// Over streams that are not a terminal.
     pub fn over(people: OutputStream, results: OutputStream, json: bool) -> Screen {
         let people = Mutex::new(People { stream: people, question: None });
         let bars = MultiProgress::with_draw_target(terminal::target());
-        Screen { people, results: results.into(), json, bars, asking: Mutex::new(()) }
+        let (look, asking) = (Look::default(), Mutex::new(()));
+        Screen { people, results: results.into(), look, json, bars, asking }
     }
 
     /// Whether a bar can be drawn: stderr is a terminal that can move its cursor.
     pub fn can_draw() -> bool {
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        io::stderr().is_terminal() && !dumb
+        io::stderr().is_terminal() && !terminal::is_dumb()
     }
 
     pub fn json(&self) -> bool {
@@ -104,11 +108,17 @@ impl Screen {
 
     /// A result for people: lines on stdout, control characters escaped.
     pub fn result(&self, text: &str) -> io::Result<()> {
-        let lines = text.split_inclusive('\n').map(|line| match line.strip_suffix('\n') {
-            Some(line) => shown(line.as_bytes()) + "\n",
-            None => shown(line.as_bytes()),
-        });
-        self.put_result(&lines.collect::<String>())
+        self.styled_result(&Styled::from(text))
+    }
+
+    /// The same with colours, where results go to a terminal that shows them.
+    pub fn styled_result(&self, text: &Styled) -> io::Result<()> {
+        self.put_result(&text.rendered(self.look.colours))
+    }
+
+    /// Of the terminal that results go to; `None`: they go elsewhere.
+    pub(super) fn columns(&self) -> Option<usize> {
+        self.look.columns
     }
 
     fn put_result(&self, text: &str) -> io::Result<()> {
@@ -187,6 +197,13 @@ pub(super) mod testing {
         let (people, results) = (Paper::default(), Paper::default());
         let screen = Screen::over(Box::new(people.clone()), Box::new(results.clone()), json);
         (Arc::new(screen), people, results)
+    }
+
+    /// A terminal of that width, and what is on it.
+    pub fn terminal(columns: usize) -> (Screen, Paper) {
+        let paper = Paper::default();
+        let screen = Screen::over(Box::new(paper.clone()), Box::new(paper.clone()), false);
+        (Screen { look: Look { colours: true, columns: Some(columns) }, ..screen }, paper)
     }
 }
 

@@ -34,7 +34,7 @@ impl Row for SetLine {
         vec![
             self.name.to_string(),
             self.snapshots.to_string(),
-            self.newest.map_or("-".to_owned(), |date| date.to_string()),
+            self.newest.map_or("-".to_owned(), |date| date.local_day()),
             self.discs.to_string(),
             self.staged.to_string(),
             self.encryption.word().to_owned(),

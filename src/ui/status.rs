@@ -3,6 +3,7 @@
 use super::json::date;
 use super::json::raw_text::RawText;
 use super::json::status::{PlacesObject, SetStatusObject};
+use super::lines::some;
 use super::safety::SafetyLine;
 use super::screen::Screen;
 use super::table::{self, Object, Row};
@@ -61,17 +62,18 @@ impl Row for StatusLine {
         "SOURCE",
     ];
     const NUMBERS: &'static [usize] = &[1, 3, 4, 5, 6, 7];
+    const MINOR: &'static [usize] = &[1, 8, 4, 7];
 
     fn cells(&self) -> Vec<String> {
         vec![
             self.set.to_string(),
             self.snapshots.to_string(),
-            self.newest.map_or("-".to_owned(), |(_, date)| date.to_string()),
+            self.newest.map_or("-".to_owned(), |(_, date)| date.local_day()),
             self.safe.to_string(),
-            self.staged.to_string(),
-            self.waiting.to_string(),
-            self.waiting_size.to_string(),
-            self.rows_waiting.to_string(),
+            some(self.staged),
+            some(self.waiting),
+            if self.waiting == 0 { "-".to_owned() } else { self.waiting_size.to_string() },
+            some(self.rows_waiting),
             self.encryption.word().to_owned(),
             shown(&self.source),
         ]
@@ -140,7 +142,7 @@ pub fn print_status(
     let mut judged: Vec<&StatusLine> = sets.iter().collect();
     judged.sort_by_key(|set| set.safety.verdict);
     for set in judged {
-        screen.result(&set.safety.text(set.set.as_str(), now))?;
+        screen.styled_result(&set.safety.verdict_on(set.set.as_str(), now))?;
     }
     screen.result(&places.lines())?;
     table::print(screen, sets)?;
@@ -150,7 +152,7 @@ pub fn print_status(
 
 #[cfg(test)]
 mod tests {
-    use super::super::screen::testing::screen;
+    use super::super::screen::testing::{screen, terminal};
     use super::*;
     use crate::flow::status::safety::SafetyVerdict;
     use uuid::Uuid;
@@ -191,6 +193,9 @@ mod tests {
             "{text}"
         );
         assert!(text.contains("\ncatalog  /c (none yet)\nstaging  /s\nSET"), "{text}");
+        let (coloured, shown) = terminal(80);
+        print_status(&coloured, &places, std::slice::from_ref(&status), Moment(0)).unwrap();
+        assert!(shown.text().starts_with("\u{1b}[1;31mNOT SAFE\u{1b}[0m  photos\n"));
         let (json_screen, _, results) = screen(true);
         print_status(&json_screen, &places, &[status], Moment(0)).unwrap();
         let text = results.text();

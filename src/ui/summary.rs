@@ -79,6 +79,7 @@ impl BackupSummary {
         self.stored.count + self.unchanged.count + excluded + self.failed.count
     }
 
+    /// All but what failed, which is said last.
     pub fn text(&self) -> String {
         let mut text = match (self.dry_run, self.snapshot) {
             (true, _) => "Dry run, nothing was written:\n".to_owned(),
@@ -94,7 +95,6 @@ impl BackupSummary {
             let dirs = plural(*count, "directory", "directories");
             text += &format!("  {dirs} stored without content: {}\n", shown(rule.as_bytes()));
         }
-        text += &shout("FAILED", self.failed);
         text += &shout("not on a disc yet", self.waiting);
         if self.rows_waiting > 0 {
             text += &format!(
@@ -102,10 +102,17 @@ impl BackupSummary {
                 plural(self.rows_waiting, "change", "changes")
             );
         }
-        for (disc, size) in &self.discs {
-            text += &format!("  disc {disc}: {size}\n");
+        if !self.discs.is_empty() {
+            let numbers: Vec<DiscNo> = self.discs.iter().map(|(disc, _)| *disc).collect();
+            let size = Bytes(self.discs.iter().map(|(_, size)| size.0).sum());
+            text += &format!("  {}: {size}\n", named(&numbers));
         }
         text
+    }
+
+    /// `FAILED: 2 paths`.
+    pub fn failures(&self) -> Option<String> {
+        failures("FAILED", self.failed)
     }
 
     pub fn object(&self, plan: Option<BackupPlanObject>) -> Event {
@@ -135,6 +142,7 @@ impl BackupSummary {
 }
 
 impl RestoreSummary {
+    /// All but what failed, which is said last.
     pub fn text(&self) -> String {
         let mut text = match (self.dry_run, self.snapshot) {
             (true, _) => "Dry run, nothing was written:\n".to_owned(),
@@ -145,7 +153,7 @@ impl RestoreSummary {
         if self.kept.count > 0 {
             text += &tally_line("kept as they were", self.kept);
         }
-        text += &shout("NOT restored", self.failed);
+        text += &self.plan.as_ref().map_or(String::new(), RestoreNeeds::text);
         if !self.withheld.is_empty() {
             text += &format!("  LEFT OUT: {}\n", self.withheld);
         }
@@ -155,7 +163,12 @@ impl RestoreSummary {
                      with the highest number and run the same command again: what is restored is \
                      kept\n";
         }
-        text + &self.plan.as_ref().map_or(String::new(), RestoreNeeds::text)
+        text
+    }
+
+    /// `NOT restored: 2 paths`.
+    pub fn failures(&self) -> Option<String> {
+        failures("NOT restored", self.failed)
     }
 
     pub fn object(&self) -> Event {
@@ -229,6 +242,11 @@ fn shout(what: &str, tally: PathTally) -> String {
     if tally.count == 0 { String::new() } else { tally_line(what, tally) }
 }
 
+/// Only the number: nobody knows how much content that is.
+fn failures(what: &str, failed: PathTally) -> Option<String> {
+    (failed.count > 0).then(|| format!("{what}: {}", paths(failed.count)))
+}
+
 fn missing_line(discs: &[DiscNo]) -> String {
     if discs.is_empty() {
         return String::new();
@@ -256,7 +274,7 @@ mod tests {
             failed: tally(1, 7),
             waiting: tally(1, 7),
             rows_waiting: 1,
-            discs: vec![(DiscNo(4), Bytes(3_100_000))],
+            discs: vec![(DiscNo(4), Bytes(3_100_000)), (DiscNo(5), Bytes(2_000_000))],
             dry_run: false,
         };
         assert_eq!(
@@ -266,11 +284,11 @@ mod tests {
              \x20 unchanged: 1 path, 500 B\n\
              \x20 excluded (--exclude *.o\\u{1b}): 2 paths, 10 B\n\
              \x20 1 directory stored without content: holds .nobackup\n\
-             \x20 FAILED: 1 path, 7 B\n\
              \x20 not on a disc yet: 1 path, 7 B\n\
              \x20 1 change without new data: written with the next disc, or now with --flush\n\
-             \x20 disc 4: 3.10 MB\n"
+             \x20 discs 4-5: 5.10 MB\n"
         );
+        assert_eq!(summary.failures().as_deref(), Some("FAILED: 1 path"));
         let object = to_value(summary.object(None)).unwrap();
         assert_eq!(object["excluded"][0]["count"], 2);
         assert_eq!(object["failed"]["size"], 7);
@@ -315,9 +333,9 @@ mod tests {
         };
         assert_eq!(
             summary.text(),
-            "From snapshot 1:\n  restored: 5 paths, 100 B\n  NOT restored: 2 paths, 50 B\n  \
-             MISSING: discs 2-3\n"
+            "From snapshot 1:\n  restored: 5 paths, 100 B\n  MISSING: discs 2-3\n"
         );
+        assert_eq!(summary.failures().as_deref(), Some("NOT restored: 2 paths"));
         let object = to_value(summary.object()).unwrap();
         assert_eq!(object["missing_discs"], json!([2, 3]));
     }

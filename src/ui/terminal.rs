@@ -2,6 +2,7 @@
 //! connection): what cannot be drawn any more is not drawn, and nothing else happens.
 
 use indicatif::{ProgressDrawTarget, TermLike};
+use rustix::termios::tcgetwinsize;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write as _};
 use std::sync::Mutex;
@@ -19,6 +20,35 @@ pub(super) fn target() -> ProgressDrawTarget {
         true => ProgressDrawTarget::term_like_with_hz(Box::<BarTerminal>::default(), RATE),
         false => ProgressDrawTarget::hidden(),
     }
+}
+
+/// How results look on the stream that they go to.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Look {
+    pub colours: bool,
+    /// Of the terminal; `None`: it is not one, and lines are as long as they are.
+    pub columns: Option<usize>,
+}
+
+impl Look {
+    /// Of stdout. NO_COLOR: see no-color.org.
+    pub fn of_results() -> Look {
+        let stdout = io::stdout();
+        if !stdout.is_terminal() {
+            return Look::default();
+        }
+        let columns = match tcgetwinsize(&stdout) {
+            Ok(size) if size.ws_col > 0 => size.ws_col,
+            _ => USUAL.0,
+        };
+        let unwanted = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+        Look { colours: !unwanted && !is_dumb(), columns: Some(usize::from(columns)) }
+    }
+}
+
+/// It knows no escape sequences.
+pub(super) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_none_or(|term| term == "dumb")
 }
 
 /// One drawing is one write. No error comes out of it: indicatif panics when it hears of one.
@@ -40,7 +70,7 @@ impl BarTerminal {
     }
 
     fn size() -> (u16, u16) {
-        match rustix::termios::tcgetwinsize(io::stderr()) {
+        match tcgetwinsize(io::stderr()) {
             Ok(size) if size.ws_col > 0 && size.ws_row > 0 => (size.ws_col, size.ws_row),
             _ => USUAL,
         }

@@ -55,11 +55,14 @@ pub const ORDERS: [LevelOrder; 6] = [
         "ui",
         &[
             ("sentences", &["words"]),
-            ("terminal and screen", &["keyboard", "lock", "screen", "table", "terminal"]),
+            ("terminal and screen", &["keyboard", "lock", "screen", "styled", "table", "terminal"]),
             ("the talk with a person", &["ask", "asked", "exit", "json", "pace", "progress"]),
             (
                 "what results look like",
-                &["drives", "keysheet", "lines", "media", "safety", "sets", "status", "summary"],
+                &[
+                    "drives", "keysheet", "lines", "media", "safety", "sets", "status", "summary",
+                    "troubles",
+                ],
             ),
             ("all together", &["mod"]),
         ],

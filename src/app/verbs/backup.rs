@@ -33,7 +33,9 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
         if args.dry_run {
             let dest = request.shelf.as_deref().filter(|dest| dest.is_dir());
             let mut shelf = dest.map(|dest| open_shelf(app, dest)).transpose()?;
-            return plan(app, &dry_run(&request, shelf.as_deref_mut(), app.context())?);
+            let is_burned = args.dest.as_deref().is_some_and(is_device);
+            let planned = dry_run(&request, shelf.as_deref_mut(), app.context())?;
+            return plan(app, &planned, is_burned);
         }
         let dest = args.dest.as_deref();
         let mut drives = dest.map(|dest| open_dest(app, dest, &args.burning)).transpose()?;
@@ -153,8 +155,8 @@ fn filter(args: &BackupArgs) -> Result<FilterOptions, RunError> {
     })
 }
 
-/// The shopping list of a dry run.
-fn plan(app: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
+/// The shopping list of a dry run. `is_burned`: the discs go into a drive.
+fn plan(app: &App, plan: &BackupPlan, is_burned: bool) -> Result<Exit, RunError> {
     let BackupPlan { compared, list, capacity, fills_up } = plan;
     let summary = BackupSummary {
         stored: PathTally {
@@ -169,12 +171,13 @@ fn plan(app: &App, plan: &BackupPlan) -> Result<Exit, RunError> {
         ..BackupSummary::default()
     };
     app.screen.say_lines(&summary.text());
-    app.screen.say_lines(&shopping_list(*capacity, list));
+    app.screen.say_lines(&shopping_list(*capacity, list, is_burned));
     if let Some(disc) = fills_up {
         app.screen.say(&format!(
             "Disc {disc}, which is in the staging area, is one of them; it is filled first."
         ));
     }
+    app.screen.say_lines(&app.troubles.last_words(summary.failures()));
     app.screen.object(&summary.object(Some(plan_object(plan))))?;
     Ok(if compared.failed > 0 { Exit::Incomplete } else { Exit::Done })
 }
@@ -192,14 +195,11 @@ fn plan_object(plan: &BackupPlan) -> BackupPlanObject {
     }
 }
 
-fn shopping_list(capacity: Sectors, list: &Estimate) -> String {
+fn shopping_list(capacity: Sectors, list: &Estimate, is_burned: bool) -> String {
     if list.discs == 0 {
         return "No disc is needed.\n".to_owned();
     }
-    let times: Vec<String> = speeds(list)
-        .into_iter()
-        .map(|(speed, minutes)| format!("{minutes} min at {speed}x"))
-        .collect();
+    let times = if is_burned { burning_times(list) } else { String::new() };
     let ahead = match list.discs {
         ..2 => String::new(),
         _ => format!(
@@ -209,13 +209,20 @@ fn shopping_list(capacity: Sectors, list: &Estimate) -> String {
     };
     format!(
         "At most {} of {capacity}, {} in all; fewer if the files compress.\n\
-         Writing takes at most {}, and reading back takes as long again.\n\
-         {} of free space is needed in the staging area{ahead}.\n",
+         {times}{} of free space is needed in the staging area{ahead}.\n",
         plural(list.discs, "disc", "discs"),
         list.on_discs,
-        times.join(", "),
         list.staging
     )
+}
+
+fn burning_times(list: &Estimate) -> String {
+    let times: Vec<String> = speeds(list)
+        .into_iter()
+        .map(|(speed, minutes)| format!("{minutes} min at {speed}x"))
+        .collect();
+    let times = times.join(", ");
+    format!("Burning takes at most {times}, and reading back takes as long again.\n")
 }
 
 /// Speeds that BD-R media are sold for, and the minutes that writing takes.
@@ -256,7 +263,25 @@ fn tell(app: &App, report: &BackupReport) -> Result<Exit, RunError> {
                  and nobody can help.",
             );
         }
+        app.screen.say_lines(&app.troubles.last_words(summary.failures()));
     }
     app.screen.object(&summary.object(None))?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_discs_for_a_drive_have_burning_times() {
+        let list = Estimate { discs: 1, on_discs: Bytes(25_025_314_816), staging: Bytes(1) };
+        let words = |is_burned| shopping_list(Sectors(12_219_392), &list, is_burned);
+        assert!(words(true).contains("\nBurning takes at most 24 min at 4x, "), "{}", words(true));
+        assert!(
+            !words(false).contains("min") && words(false).contains("fewer"),
+            "{}",
+            words(false)
+        );
+    }
 }

@@ -13,7 +13,7 @@ use crate::ui::json::event::Summary;
 use crate::ui::media::DueLine;
 use crate::ui::{table, words};
 
-use super::{open_source, trust};
+use super::{open_source, say_failed, trust};
 
 pub fn run(app: &App, args: CheckArgs) -> Result<Exit, RunError> {
     let request = CheckRequest {
@@ -55,26 +55,28 @@ fn due_line(due: &DueCopy, now: Moment) -> DueLine {
 }
 
 fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
-    for copy in &report.checked {
-        if !app.common.quiet || copy.checked.finding() != Finding::Ok || copy.ages() {
-            app.screen.say(&line(copy));
-        }
-    }
-    for due in &report.missing {
-        app.screen.say(&format!("{} is due and NOT THERE", due.words()));
-    }
-    for due in &report.untrusted {
-        app.screen.say(&format!("{} is due and WAS REFUSED (see above)", due.words()));
-    }
+    let due = report.checked.len() + report.missing.len() + report.untrusted.len();
+    let is_well = |copy: &&CheckedCopy| copy.checked.finding() == Finding::Ok && !copy.ages();
+    let (well, ill): (Vec<_>, Vec<_>) = report.checked.iter().partition(is_well);
     if !app.common.quiet {
+        well.iter().for_each(|copy| app.screen.say(&line(copy)));
         for due in &report.elsewhere {
             app.screen.say(&format!("{} is due but kept elsewhere", due.words()));
         }
-        let due = report.checked.len() + report.missing.len() + report.untrusted.len();
         if due == 0 {
             app.screen.say("nothing is due");
         }
     }
+    ill.iter().for_each(|copy| app.screen.say(&line(copy)));
+    for due in &report.untrusted {
+        app.screen.say(&format!("{} is due and WAS REFUSED (see above)", due.words()));
+    }
+    for due in &report.missing {
+        app.screen.say(&format!("{} is due and NOT THERE", due.words()));
+    }
+    let damaged = ill.iter().filter(|copy| copy.checked.finding() != Finding::Ok).count();
+    let failed = damaged + report.untrusted.len() + report.missing.len();
+    say_failed(app, failed, due, "copies");
     app.summary(Summary::Check(summary(report)))
 }
 

@@ -61,9 +61,12 @@ fn tell(app: &App, report: &MigrateReport) -> Result<(), RunError> {
             ));
         }
     }
-    if report.failed > 0 {
-        let contents = plural(report.failed, "content was", "contents were");
-        app.screen.say(&format!("{contents} NOT migrated"));
+    let failed = (report.failed > 0)
+        .then(|| plural(report.failed, "content was", "contents were") + " NOT migrated");
+    match (app.common.quiet, failed) {
+        (false, failed) => app.screen.say_lines(&app.troubles.last_words(failed)),
+        (true, Some(failed)) => app.screen.say(&failed),
+        (true, None) => {}
     }
     app.summary(Summary::Migrate(MigrateSummary {
         set: report.set.to_string(),

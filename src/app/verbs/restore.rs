@@ -92,6 +92,7 @@ fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunErr
         if report.kept > 0 {
             app.screen.say("--overwrite decides what becomes of files that are already there");
         }
+        app.screen.say_lines(&app.troubles.last_words(summary.failures()));
     }
     app.screen.object(&summary.object())?;
     Ok(match (report.lacks_discs(), report.is_complete()) {

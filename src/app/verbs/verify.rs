@@ -11,7 +11,7 @@ use crate::ui::json::care::{CheckedDiscObject, VerifySummary};
 use crate::ui::json::event::Summary;
 use crate::ui::words;
 
-use super::{open_source, say_unusable, trust};
+use super::{open_source, say_failed, say_unusable, trust};
 
 pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
     let mut drive = open_source(app, &args.from)?;
@@ -33,10 +33,13 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
 }
 
 fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
-    for disc in &report.discs {
-        if !app.common.quiet || disc.finding() != Finding::Ok {
-            app.screen.say(&words::notice(&disc.notice().into()));
-        }
+    let is_ok = |disc: &&CheckedDisc| disc.finding() == Finding::Ok;
+    let (sound, failed): (Vec<_>, Vec<_>) = report.discs.iter().partition(is_ok);
+    let sound = sound.iter().filter(|_| !app.common.quiet);
+    sound.for_each(|disc| app.screen.say(&words::notice(&disc.notice().into())));
+    say_unusable(app, report.unreadable, report.refused);
+    for disc in &failed {
+        app.screen.say(&words::notice(&disc.notice().into()));
     }
     for gone in &report.gone {
         let which = match &gone.disc {
@@ -48,7 +51,8 @@ fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
             gone.absence
         ));
     }
-    say_unusable(app, report.unreadable, report.refused);
+    let gone = report.gone.len();
+    say_failed(app, failed.len() + gone, report.discs.len() + gone, "discs");
     let number = |gone: &AbsentDisc| gone.disc.as_ref().map(|(_, number)| number.0);
     app.summary(Summary::Verify(VerifySummary {
         discs: report.discs.iter().map(object).collect(),
