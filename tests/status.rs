@@ -120,7 +120,7 @@ fn and_one_that_holds_a_file_as_it_was_before() {
     nobody.run(BACKUP).code(3);
     let run = nobody.run("status");
     run.code(3);
-    assert!(run.stdout().contains("as of an older date"), "{}", run.story());
+    assert!(run.stdout().contains("as of an earlier date"), "{}", run.story());
     let run = nobody.run("status --json");
     let set = set(run.code(3));
     assert_eq!((&set["failed_paths"], &set["stale_paths"]), (&json!(1), &json!(1)));
@@ -181,7 +181,7 @@ fn the_age_is_always_said_and_judged_where_that_is_asked_for() {
     at(&sandbox, "2026-01-11", "status --max-age 11d").ok();
     let run = at(&sandbox, "2026-01-11", "status --max-age 9d");
     assert!(
-        run.code(3).stdout().contains("the newest backup is of 10 days ago"),
+        run.code(3).stdout().contains("the newest backup is from 10 days ago"),
         "{}",
         run.story()
     );
@@ -428,7 +428,7 @@ fn an_image_that_is_gone_from_its_shelf_is_no_copy() {
     assert_eq!((&rows[0]["copies"], &rows[0]["media"][0]["state"]), (&json!(1), &json!("missing")));
     fs::remove_file(sandbox.path("other/data-0001.iso")).unwrap();
     let run = sandbox.run(["status"]);
-    let words = "disc 1 has no good copy left: put its image back, or `coldcut lost 1`";
+    let words = "disc 1 has no good copy left: put its image back, or run `coldcut lost 1`";
     assert!(run.code(3).stdout().contains(words), "{}", run.story());
     let run = sandbox.run(["status", "letter"]);
     assert!(run.code(3).stdout().contains("NONE"), "{}", run.story());

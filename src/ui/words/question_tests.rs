@@ -88,7 +88,7 @@ examples! { Question, questions:
         doubt: NewSetDoubt::SimilarName { similar: SetName::new("film").unwrap() },
     } => "there is no set films, but there is a set film. Create a new set films?";
     BackUpShrunk: shrunk(Reason::Shrunk)
-        => "of the source /srv/films, 30 files, 3.00 MB are gone, and snapshot 6, of \
+        => "30 files, 3.00 MB are gone from the source /srv/films; snapshot 6, of \
             2026-11-29T00:00:00Z, had 40 files, 4.00 MB. Back it up as it is?";
     ForgetSet: Question::ForgetSet { set: films(), snapshots: 6, discs: discs() }
         => "Forget set films with its 6 snapshots, which are on discs 1-2? Discs and shelves stay as \
@@ -103,9 +103,9 @@ examples! { Question, questions:
         set: films(),
         before: "43FE".into(),
         now: vec!["A <a@example.org>".into(), "B".into()],
-    } => "Until now set films was encrypted for 43FE. From now on it is encrypted for A \
-          <a@example.org>, B, and who could open the discs so far cannot open those to come. Is \
-          that meant?";
+    } => "Until now set films was encrypted for 43FE. From now on it will be encrypted for A \
+          <a@example.org>, B, and nobody else will be able to open the new discs. Is that \
+          intended?";
     TrustRecipients: Question::TrustRecipients {
         set: films(),
         disc: DiscNo(3),

@@ -1,5 +1,6 @@
 //! Drills.
 
+use crate::model::plural;
 use crate::port::notice::{DrillNotice, SimpleScriptLimit, Untested};
 
 pub(super) fn words(notice: &DrillNotice) -> String {
@@ -40,9 +41,12 @@ pub fn untested(what: &Untested) -> String {
         Untested::SessionKey { path } => {
             format!("{path}: its session key was known only to the run that made it")
         }
-        Untested::LongPaths { paths } => format!("{paths} paths are longer than tar can create"),
+        Untested::LongPaths { paths } => {
+            format!("{} longer than tar can create", plural(*paths, "path is", "paths are"))
+        }
         Untested::Devices { paths } => {
-            format!("{paths} devices or FIFOs, which the script cannot create here")
+            let devices = plural(*paths, "device or FIFO", "devices or FIFOs");
+            format!("{devices}, which the script cannot create here")
         }
         Untested::SimpleScript { limit } => format!("simple-restore.sh ({})", reason(*limit)),
     }

@@ -7,7 +7,7 @@ use crate::port::notice::{KeyNotice, SettingOrigin};
 pub(super) fn words(notice: &KeyNotice) -> String {
     match notice {
         KeyNotice::StaysEncrypted { set, origin } => format!(
-            "set {set} is encrypted and stays so; `encrypt = false` {} is for new sets",
+            "set {set} is encrypted and stays so; `encrypt = false` {} applies only to new sets",
             place(*origin)
         ),
         KeyNotice::RecipientsNotUsed { set, origin } => format!(

@@ -1,13 +1,14 @@
 //! The rescue of a failing disc.
 
 use crate::model::path::shown_path;
+use crate::model::plural;
 use crate::port::notice::RescueNotice;
 
 pub(super) fn words(notice: &RescueNotice) -> String {
     match notice {
         RescueNotice::Rescued { medium, rescued, size, unreadable_sectors } => format!(
-            "{medium}: {rescued} of {size} are in the image, {} sectors cannot be read",
-            unreadable_sectors.0
+            "{medium}: {rescued} of {size} are in the image, {} cannot be read",
+            plural(unreadable_sectors.0, "sector", "sectors")
         ),
         RescueNotice::ImageUnreadable { why } | RescueNotice::NoFilesFound { why } => why.clone(),
         RescueNotice::RepairedFilesIn { dir } => {
