@@ -194,6 +194,11 @@ mod tests {
             request(disc().kept(kept(&[(1, "shelf B")]))),
             "Insert disc 1 of films, kept in shelf B, into /dev/sr0."
         );
+        let idle = WantedMedium::any(None, DiscChoice::ToVerifyWhileIdle);
+        assert_eq!(
+            insert_request(&InsertRequest { drive: "/dev/sr0".into(), wanted: idle }),
+            "Insert a disc to verify (nothing is staged) into /dev/sr0."
+        );
     }
 
     #[test]

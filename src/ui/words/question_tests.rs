@@ -162,6 +162,17 @@ fn kind(object: &Map<String, Value>) -> &str {
 }
 
 #[test]
+fn one_disc_and_one_snapshot_are_not_called_several() {
+    let one = || DiscList::of(&[DiscNo(3)]);
+    let forget = Question::ForgetSet { set: films(), snapshots: 1, discs: one() };
+    assert!(question(&forget).starts_with(
+        "Forget set films with its 1 snapshot, which is on disc 3? Discs and shelves stay"
+    ));
+    let remove = Question::RemoveStaged { set: films(), discs: one(), dir: "/staging".into() };
+    assert_eq!(question(&remove), "Remove what is packed for disc 3 of set films, in /staging?");
+}
+
+#[test]
 fn every_question_has_its_words() {
     for (asked, words) in questions() {
         assert_eq!(question(&asked), words);

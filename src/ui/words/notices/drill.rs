@@ -82,6 +82,10 @@ pub(super) fn examples() -> super::examples::Examples {
              that made it",
         NotTested { disc, what: Untested::LongPaths { paths: 2 } } =>
             "disc 3: not tested: 2 paths are longer than tar can create",
+        NotTested { disc, what: Untested::LongPaths { paths: 1 } } =>
+            "disc 3: not tested: 1 path is longer than tar can create",
+        NotTested { disc, what: Untested::Devices { paths: 1 } } =>
+            "disc 3: not tested: 1 device or FIFO, which the script cannot create here",
         NotTested { disc, what: Untested::Devices { paths: 2 } } =>
             "disc 3: not tested: 2 devices or FIFOs, which the script cannot create here",
         NotTested { disc, what: Untested::SimpleScript { limit: SimpleScriptLimit::Devices } } =>

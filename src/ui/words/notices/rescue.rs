@@ -32,6 +32,12 @@ pub(super) fn examples() -> super::examples::Examples {
             size: Bytes(25_000_000_000),
             unreadable_sectors: Sectors(16),
         } => "/dev/sr0: 24.0 GB of 25.0 GB are in the image, 16 sectors cannot be read",
+        Rescued {
+            medium: "a.iso".into(),
+            rescued: Bytes(2048),
+            size: Bytes(4096),
+            unreadable_sectors: Sectors(1),
+        } => "a.iso: 2.05 kB of 4.10 kB are in the image, 1 sector cannot be read",
         ImageUnreadable { why: "it is broken".into() } => "it is broken",
         NoFilesFound { why: "it is broken".into() } => "it is broken",
         RepairedFilesIn { dir: "/srv/x.iso.files".into() } =>
