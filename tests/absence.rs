@@ -200,7 +200,10 @@ fn a_rescue_keeps_what_it_read_calls_nothing_bad_and_goes_on() {
     let sandbox = with_disc_2_going();
     let (from, to) = (text(&sandbox.shelf().join("films-0002.iso")), text(&sandbox.path("s.iso")));
     let run = sandbox.run(["rescue", &from, "--to", &to]);
-    run.code(4).says(GONE).says("the same command continues").says("0 sectors cannot be read");
+    run.code(4)
+        .says(GONE)
+        .says("run the same command again to continue")
+        .says("0 sectors cannot be read");
     let map = fs::read_to_string(sandbox.path("s.iso.map")).unwrap();
     let statuses = map.lines().filter_map(|line| line.rsplit_once("  "));
     assert!(statuses.clone().any(|(_, status)| status == "+"), "{map}");

@@ -210,8 +210,12 @@ fn whatever_a_script_restores_wrongly_is_named() {
             "setfattr -x user.kept attributes",
             "attributes: was restored with no attribute user.kept",
         ),
-        ("setfattr -n user.new -v 1 owned", "owned: was restored with another attribute user.new"),
-        ("rm pointer; ln -s elsewhere pointer", "another target"),
+        (
+            "setfattr -n user.new -v 1 owned",
+            "owned: was restored with an unexpected attribute \
+                                             user.new",
+        ),
+        ("rm pointer; ln -s elsewhere pointer", "a different target"),
         ("rm old-pointer; echo >old-pointer", "was restored as a file instead of a symbolic link"),
         ("rm fifo; echo >fifo", "fifo: was restored as a file instead of a FIFO"),
         ("echo >extra", "extra: was restored but is not in the listing"),

@@ -352,7 +352,7 @@ fn source_and_dest_are_not_swapped_by_a_slip() {
         run.code(1);
         assert!(run.stderr().contains("swapped"), "{}", run.story());
     }
-    backup(&sandbox, "source source").code(1).says("source is what is backed up");
+    backup(&sandbox, "source source").code(1).says("source is the directory to back up");
     std::os::unix::fs::symlink(sandbox.source(), sandbox.path("link")).unwrap();
     backup(&sandbox, "home link").code(1).says("is the source of set photos");
     assert_eq!(names(&sandbox.source()), [""; 0]);

@@ -233,7 +233,7 @@ fn two_discs_with_one_number_are_both_kept_and_told_apart() {
     let run = rebuild(&bench, &["--disc", uuid.trim(), &image, &shelf]);
     let set = summary(run.ok());
     assert_eq!(set["twins"].as_array().unwrap().len(), 1, "{set}");
-    run.says("is of a different history of the set");
+    run.says("belongs to a different history of the set");
     // Neither is a stranger, and each can be restored.
     fs::create_dir(sandbox.shelf().join("twin")).unwrap();
     fs::rename(&other, sandbox.shelf().join("twin/matrix-0004.iso")).unwrap();

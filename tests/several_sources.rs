@@ -80,6 +80,6 @@ fn a_set_of_two_sources_is_not_taken_for_one_of_a_single_source() {
     let owner = disc_of_two_sources();
     owner.sandbox.run(["catalog", "rebuild", "shelf"]).ok();
     let run = owner.sandbox.run(["backup", "source", "shelf", "--name", "papers"]);
-    run.code(1).says("another one needs another --set");
+    run.code(1).says("a different directory needs another --set");
     assert!(!owner.sandbox.shelf().join("papers-0002.iso").exists());
 }

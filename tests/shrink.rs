@@ -110,7 +110,7 @@ fn most_of_many_files_gone_is_refused_and_half_of_them_is_not() {
     remove(&sandbox, 0..20);
     backup(&sandbox).ok();
     remove(&sandbox, 20..31);
-    is_refused(&sandbox, &backup(&sandbox), "11 files, 11.0 kB are gone, and snapshot 2");
+    is_refused(&sandbox, &backup(&sandbox), "11 files, 11.0 kB are gone from the source");
     backup_with(&sandbox, &["--max-shrink", "55"]).ok();
     set(&sandbox, 0);
     // Of a handful nobody counts.

@@ -120,7 +120,7 @@ fn and_one_that_holds_a_file_as_it_was_before() {
     nobody.run(BACKUP).code(3);
     let run = nobody.run("status");
     run.code(3);
-    assert!(run.stdout().contains("as of an older date"), "{}", run.story());
+    assert!(run.stdout().contains("as of an earlier date"), "{}", run.story());
     let run = nobody.run("status --json");
     let set = set(run.code(3));
     assert_eq!((&set["failed_paths"], &set["stale_paths"]), (&json!(1), &json!(1)));
@@ -172,7 +172,7 @@ fn the_age_is_always_said_and_judged_where_that_is_asked_for() {
     let sandbox = with_files(&["letter"]);
     at(&sandbox, "2026-01-01", BACKUP).ok();
     let run = at(&sandbox, "2028-06-19", "status");
-    assert!(run.ok().stdout().contains("as of the backup of 2 years ago"), "{}", run.story());
+    assert!(run.ok().stdout().contains("as of the last backup, 2 years ago"), "{}", run.story());
     let run = at(&sandbox, "2026-01-11", "status --json");
     let age = set(run.ok())["newest_age"].as_u64().unwrap();
     let wanted = 10 * 24 * 3600 + 6 * 3600;
@@ -181,7 +181,7 @@ fn the_age_is_always_said_and_judged_where_that_is_asked_for() {
     at(&sandbox, "2026-01-11", "status --max-age 11d").ok();
     let run = at(&sandbox, "2026-01-11", "status --max-age 9d");
     assert!(
-        run.code(3).stdout().contains("the newest backup is of 10 days ago"),
+        run.code(3).stdout().contains("the newest backup is from 10 days ago"),
         "{}",
         run.story()
     );
@@ -310,7 +310,7 @@ fn after_a_rebuild_the_newest_backup_is_that_of_the_newest_disc() {
     at(&sandbox, "2026-05-01", "--catalog new.sqlite catalog rebuild shelf").ok();
     at(&sandbox, "2026-05-01", "--catalog new.sqlite verify shelf").ok();
     let run = at(&sandbox, "2026-05-01", "--catalog new.sqlite status");
-    assert!(run.ok().stdout().contains("as of the backup of 89 days ago"), "{}", run.story());
+    assert!(run.ok().stdout().contains("as of the last backup, 89 days ago"), "{}", run.story());
     // Without the newest disc it is an older one.
     fs::remove_file(last).unwrap();
     at(&sandbox, "2026-05-01", "--catalog old.sqlite catalog rebuild shelf").ok();
@@ -428,7 +428,7 @@ fn an_image_that_is_gone_from_its_shelf_is_no_copy() {
     assert_eq!((&rows[0]["copies"], &rows[0]["media"][0]["state"]), (&json!(1), &json!("missing")));
     fs::remove_file(sandbox.path("other/data-0001.iso")).unwrap();
     let run = sandbox.run(["status"]);
-    let words = "disc 1 has no good copy left: put its image back, or `coldcut lost 1`";
+    let words = "disc 1 has no good copy left: put its image back, or run `coldcut lost 1`";
     assert!(run.code(3).stdout().contains(words), "{}", run.story());
     let run = sandbox.run(["status", "letter"]);
     assert!(run.code(3).stdout().contains("NONE"), "{}", run.story());

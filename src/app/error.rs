@@ -38,8 +38,8 @@ pub enum RightsError {
     )]
     Several(BTreeMap<u32, PathBuf>),
     #[error(
-        "{} belongs to {}: as root, `coldcut {verb}` uses no catalog and no staging area of another \
-         user. Run it as that user: `{command}`. {otherwise}",
+        "{} belongs to {}: as root, `coldcut {verb}` does not use the catalog or staging area of \
+         another user. Run it as that user: `{command}`. {otherwise}",
         shown(path.as_os_str().as_bytes()), user_name(*user)
     )]
     NotAsRoot {

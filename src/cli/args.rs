@@ -116,8 +116,8 @@ pub struct BackupArgs {
     /// Pack discs and leave them in the staging area (no DEST)
     #[arg(long)]
     pub stage: bool,
-    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M; remembered for the set [default: that of
-    /// the blank disc, or the set's, or bd25]
+    /// Disc size: bd25, bd50, bd100, bd128, dvd, or any size from 2M; remembered for the set
+    /// [default: that of the blank disc, or the set's, or bd25]
     #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
     pub disc_size: Option<Sectors>,
     /// Source data per archive, from 1K to 3900M
@@ -132,10 +132,10 @@ pub struct BackupArgs {
     /// Make K recovery discs for every N discs, or `none` [default: the set's, initially none]
     #[arg(long, value_name = "K/N", value_parser = values::parity_discs)]
     pub parity_discs: Option<values::ParityDiscs>,
-    /// Exclude what matches (may be repeated)
+    /// Exclude paths that match GLOB (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub exclude: Vec<OsString>,
-    /// Exclude what matches a line of FILE (may be repeated)
+    /// Exclude paths that match a line of FILE (may be repeated)
     #[arg(long, value_name = "FILE")]
     pub exclude_from: Vec<PathBuf>,
     /// Exclude the contents of directories with a CACHEDIR.TAG
@@ -165,7 +165,8 @@ pub struct BackupArgs {
     /// Do not burn a last disc that is less than P percent full [default: 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub min_fill: Option<u8>,
-    /// Burn it anyway once its first archive is this old, such as 30d [default: never]
+    /// Burn a disc that --min-fill holds back once its first archive is this old, such as 30d
+    /// [default: never]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
     pub max_hold: Option<Duration>,
     /// Burn N copies of each disc; it stays staged until all are verified [default: the set's,
@@ -232,7 +233,7 @@ pub struct RestoreArgs {
     /// If the discs hold two histories of the set, use that of the disc with this UUID
     #[arg(long, value_name = "UUID", value_parser = values::disc_uuid)]
     pub disc: Option<DiscUuid>,
-    /// Restore only what matches (may be repeated)
+    /// Restore only paths that match GLOB (may be repeated)
     #[arg(long, value_name = "GLOB")]
     pub path: Vec<OsString>,
     /// What to do with files that already exist

@@ -20,8 +20,9 @@ pub const LARGEST_ARCHIVE: Bytes = Bytes(3900 << 20);
 type Parsed<T> = Result<T, String>;
 
 pub fn set_name(text: &str) -> Parsed<SetName> {
-    SetName::new(text)
-        .ok_or_else(|| format!("a set's name is 1 to {} of A-Z a-z 0-9 - _", SetName::MAX))
+    SetName::new(text).ok_or_else(|| {
+        format!("a set's name is 1 to {} characters from A-Z a-z 0-9 - _", SetName::MAX)
+    })
 }
 
 pub fn disc_size(text: &str) -> Parsed<Sectors> {
@@ -53,7 +54,7 @@ pub fn parity_discs(text: &str) -> Parsed<ParityDiscs> {
         return Ok(ParityDiscs(None));
     }
     Ratio::parse(text).map(|ratio| ParityDiscs(Some(ratio))).ok_or_else(|| {
-        format!("allowed: `none`, or K/N, as 1/5: N at most {}, K at most N", Ratio::MOST)
+        format!("allowed: `none`, or K/N, such as 1/5: N at most {}, K at most N", Ratio::MOST)
     })
 }
 

@@ -3,7 +3,7 @@
 use sha2::{Digest as _, Sha256};
 
 use crate::model::rows::IndexRow;
-use crate::model::{Digest, Kind, RelPath};
+use crate::model::{Digest, Kind, RelPath, plural};
 
 struct Awaited {
     path: RelPath,
@@ -78,8 +78,14 @@ impl Comparison {
         if let Some((file, _, seen)) = self.now.take() {
             let (path, size) = (&file.path, file.size);
             let more = self.awaited.len();
-            let words =
-                format!("{path}: {seen} of {size} bytes came out, of {more} more files none");
+            let after = match more {
+                0 => String::new(),
+                more => {
+                    let files = plural(more as u64, "file", "files");
+                    format!(", and nothing of the {files} after it")
+                }
+            };
+            let words = format!("{path}: only {seen} of {size} bytes were unpacked{after}");
             self.result.wrong.push(words);
         }
         self.result

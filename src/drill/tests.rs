@@ -276,7 +276,11 @@ fn contents_that_come_in_pieces_are_told_apart_and_each_lack_is_named() {
     let good = compare(&[b"o", b"netw", b"o"]);
     assert_eq!((good.files, good.bytes, good.wrong.len()), (2, 6, 0));
     assert_eq!(compare(&[b"onetwO"]).wrong, ["b: content differs (SHA-256 mismatch)"]);
-    assert_eq!(compare(&[b"on"]).wrong, ["a: 2 of 3 bytes came out, of 1 more files none"]);
+    assert_eq!(
+        compare(&[b"on"]).wrong,
+        ["a: only 2 of 3 bytes were unpacked, and nothing of the 1 \
+                                          file after it"]
+    );
     assert_eq!(
         compare(&[b"onetwo", b"!"]).wrong,
         ["more content was unpacked than the INDEX lists"]

@@ -29,7 +29,8 @@ pub enum DriveError {
     WrongDisc { wanted: Box<DiscIdentity>, found: String },
     #[error("{} exists already and is never overwritten", .path.display())]
     AlreadyThere { path: PathBuf },
-    #[error("{} is a symbolic link; on a shelf coldcut follows none: put the file itself there, or remove the link", .0.display())]
+    #[error("{} is a symbolic link, and coldcut follows none on a shelf: put the file itself \
+             there, or remove the link", .0.display())]
     Link(PathBuf),
     #[error("{} was removed, or replaced by another file, while coldcut used it; another user, or another program, can write to this directory", .0.display())]
     Replaced(PathBuf),

@@ -167,7 +167,7 @@ impl FakeDrive {
             Condition::Gone => DeviceError::Gone(path),
             Condition::Hangs => {
                 let source = io::Error::other("the drive does not answer (host status 3)");
-                DeviceError::Io { path, what: "ask what it holds", source }
+                DeviceError::Io { path, what: "ask what is in it", source }
             }
         };
         Err(error.into())

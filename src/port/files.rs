@@ -85,10 +85,9 @@ pub fn open_own_to_read(path: &Path) -> io::Result<File> {
     };
     match found.uid() {
         _ if !found.is_file() => refused("is not a regular file"),
-        owner if owner != rustix::process::geteuid().as_raw() => refused(&format!(
-            "belongs to {}, and is not read as one of your files",
-            user_name(owner)
-        )),
+        owner if owner != rustix::process::geteuid().as_raw() => {
+            refused(&format!("belongs to {}; files of other users are not read", user_name(owner)))
+        }
         _ => Ok(file),
     }
 }

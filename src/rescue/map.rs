@@ -42,7 +42,7 @@ impl BlockStatus {
 pub enum MapError {
     #[error("line {line} is not valid in a ddrescue mapfile")]
     Line { line: usize },
-    #[error("its blocks do not follow each other at line {line}")]
+    #[error("its blocks are not contiguous at line {line}")]
     Gap { line: usize },
     #[error("it has no blocks")]
     Empty,

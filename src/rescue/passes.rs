@@ -29,7 +29,7 @@ pub enum RescueError {
     Image(#[source] io::Error),
     #[error("cannot write the map")]
     Map(#[source] io::Error),
-    #[error("{0}; what was read is in the image, and the same command continues")]
+    #[error("{0}; what was read is kept in the image: run the same command again to continue")]
     Gone(Absence),
     #[error(transparent)]
     Stopped(#[from] Stopped),

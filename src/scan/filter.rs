@@ -79,13 +79,13 @@ impl fmt::Display for Rule {
 
 #[derive(Debug, thiserror::Error)]
 pub enum FilterError {
-    #[error("a pattern of what to exclude cannot be used")]
+    #[error("an exclude pattern cannot be used")]
     Glob(#[from] GlobError),
-    #[error("the list of excludes {file} cannot be read")]
+    #[error("the exclude file {file} cannot be read")]
     Read { file: String, source: io::Error },
     #[error("line {line} of {file} cannot be used")]
     Line { file: String, line: usize, source: GlobError },
-    #[error("line {line} of {file} is not UTF-8; in its place, use ? for each such byte")]
+    #[error("line {line} of {file} is not UTF-8; write ? for each byte that is not")]
     NotText { file: String, line: usize },
     #[error(
         "'{0}', which marks directories to exclude, is not the name of a file: it is empty or has a slash"

@@ -258,19 +258,17 @@ impl SafetyLine {
         told.iter().map(|told| "          ".to_owned() + &line(told)).collect()
     }
 
-    /// `every file has a verified copy, as of the backup of 2 years ago`.
+    /// `every file has a verified copy, as of the last backup, 2 years ago`.
     fn safe_words(&self, now: Moment) -> String {
-        let date = self.latest.date;
-        let as_of = date.map_or(String::new(), |date| format!("of {}", ago(date, now)));
+        let when = self.latest.date.map_or(String::new(), |date| format!(", {}", ago(date, now)));
+        let backup = format!("the last backup{when}");
         match self.by_copies.iter().map(|(copies, _)| *copies).min() {
-            None => format!("the backup {as_of} found no files"),
-            Some(0) => format!(
-                "every file that is not waiting has a verified copy, as of the backup {as_of}"
-            ),
-            Some(1) => format!("every file has a verified copy, as of the backup {as_of}"),
-            Some(least) => {
-                format!("every file has {least} verified copies, as of the backup {as_of}")
+            None => format!("{backup}{} found no files", if when.is_empty() { "" } else { "," }),
+            Some(0) => {
+                format!("every file that is not waiting has a verified copy, as of {backup}")
             }
+            Some(1) => format!("every file has a verified copy, as of {backup}"),
+            Some(least) => format!("every file has {least} verified copies, as of {backup}"),
         }
     }
 
@@ -394,7 +392,7 @@ mod tests {
         };
         assert_eq!(
             safe.verdict_on("films", Moment(14 * 24 * 3600)).rendered(false),
-            "safe      films: every file has 2 verified copies, as of the backup of 14 days ago\n\
+            "safe      films: every file has 2 verified copies, as of the last backup, 14 days ago\n\
              \x20         oldest successful check of a copy: 14 days ago\n"
         );
     }

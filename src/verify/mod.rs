@@ -159,7 +159,7 @@ fn fault(path: &str, what: String) -> FileFault {
 
 fn size_fault(reader: &dyn DiscReader, image: Option<Sectors>) -> Option<FileFault> {
     let (found, wanted) = (reader.image_sectors()?, image?);
-    let what = format!("is {found:?} long and must be {wanted:?}");
+    let what = format!("has {} sectors instead of {}", found.0, wanted.0);
     (found < wanted).then(|| fault("the image", what))
 }
 

@@ -66,8 +66,8 @@ fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
     let loss = &work.loss;
     if loss.newest.files > 0 {
         app.screen.say(&format!(
-            "{} ({}) of the newest snapshot would be on no disc; the next `coldcut backup` stores \
-             again what the source still has",
+            "{} ({}) of the newest snapshot would no longer be on any disc; the next `coldcut \
+             backup` stores those that the source still has",
             plural(loss.newest.files, "file", "files"),
             loss.newest.bytes
         ));

@@ -90,7 +90,7 @@ fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunErr
     if !app.common.quiet {
         app.screen.say_lines(&summary.text());
         if report.kept > 0 {
-            app.screen.say("--overwrite decides what becomes of files that are already there");
+            app.screen.say("--overwrite says what to do with files that already exist");
         }
         app.screen.say_lines(&app.troubles.last_words(summary.failures()));
     }

@@ -72,7 +72,7 @@ impl Common {
 /// the machine could read it there.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
 pub struct KeyArgs {
-    /// Encrypt a new set with a passphrase; naming a source of one does, too
+    /// Encrypt a new set with a passphrase; giving a source of a passphrase implies this
     #[arg(long, help_heading = help::ENCRYPTION)]
     pub encrypt: bool,
     /// Do not encrypt a new set, even if the configuration or the environment names a passphrase
@@ -82,7 +82,8 @@ pub struct KeyArgs {
     #[arg(long, value_name = "FILE", help_heading = help::ENCRYPTION)]
     #[arg(conflicts_with = "passphrase_command")]
     pub passphrase_file: Option<PathBuf>,
-    /// Read it from the first line that `sh -c CMD` prints [default: COLDCUT_PASSPHRASE, or ask]
+    /// Read the passphrase from the first line that `sh -c CMD` prints [default: COLDCUT_PASSPHRASE,
+    /// or ask]
     #[arg(long, value_name = "CMD", help_heading = help::ENCRYPTION)]
     pub passphrase_command: Option<OsString>,
     /// Accept a new passphrase that is hard to type from paper: it starts with a byte order mark,

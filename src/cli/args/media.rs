@@ -98,11 +98,11 @@ pub struct MigrateArgs {
     /// Use only old discs whose SHA256SUMS is signed by the key of this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,
-    /// bd25, bd50, bd100, bd128, dvd, or a size from 2M, for this run [default: the blank's, or
-    /// what the set uses, or bd25]
+    /// Disc size: bd25, bd50, bd100, bd128, dvd, or any size from 2M, for this run
+    /// [default: the blank's, or what the set uses, or bd25]
     #[arg(long, value_name = "SIZE", value_parser = values::disc_size)]
     pub disc_size: Option<Sectors>,
-    /// Source data in an archive, from 1K to 3900M
+    /// Source data per archive, from 1K to 3900M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
     pub archive_size: Bytes,
     /// Do not test a sample of each disc with standard tools

@@ -23,7 +23,7 @@ const MAX_TRIES: usize = 1000;
 pub enum LockError {
     #[error("the passphrase is empty")]
     EmptyPassphrase,
-    #[error("the passphrase holds a {0}, which gpg could not be given by hand")]
+    #[error("the passphrase contains a {0}, which cannot be typed when gpg asks for it")]
     Untypeable(&'static str),
     #[error("cannot read the certificate in input {0}")]
     Unreadable(usize, #[source] Cause),

@@ -235,7 +235,7 @@ impl Device {
 
     pub(super) fn over(path: PathBuf, link: Box<dyn DriveLink>) -> Result<Device, DeviceError> {
         let mut device = Device { path, link, identity: DriveIdentity::default(), has_tray: false };
-        let reply = device.ask("ask who it is", &mmc::inquiry(96), 96)?;
+        let reply = device.ask("identify it", &mmc::inquiry(96), 96)?;
         let Some((OPTICAL, identity)) = mmc::parse_inquiry(&reply) else {
             return Err(DeviceError::NotOptical(device.path));
         };
@@ -292,7 +292,7 @@ impl Device {
 
     /// What is in the drive, which must be ready; `None`: nothing.
     pub fn medium(&self) -> Result<Option<Medium>, DeviceError> {
-        let reply = self.ask("ask what it holds", &mmc::get_configuration(8), 8)?;
+        let reply = self.ask("ask what is in it", &mmc::get_configuration(8), 8)?;
         let profile = mmc::parse_profile(&reply).unwrap_or(Profile::NONE);
         if profile == Profile::NONE {
             return Ok(None);

@@ -19,7 +19,7 @@ const ANY: u8 = 0xff;
 
 const FUNCTION: &str =
     "the drive does not have this function; use another drive or the other burning program";
-const COMMAND: &str = "the drive does not take this command; use the other burning program";
+const COMMAND: &str = "the drive does not accept this command; use the other burning program";
 
 /// Key, code, qualifier (`ANY`: every other), and what they mean for a person. The first that fits.
 pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
@@ -52,10 +52,10 @@ pub(super) const MEANINGS: &[(u8, u8, u8, &str)] = &[
     (0x4, 0x44, ANY, "the drive is broken"),
     (0x5, 0x20, ANY, FUNCTION),
     (0x5, 0x21, 0x02, "the drive refused the address that was to be written"),
-    (0x5, 0x21, ANY, "the address is outside of what the disc has"),
+    (0x5, 0x21, ANY, "the address is out of range for this disc"),
     (0x5, 0x24, ANY, COMMAND),
     (0x5, 0x26, ANY, COMMAND),
-    (0x5, 0x2c, ANY, "the drive wants another command first"),
+    (0x5, 0x2c, ANY, "the drive expects another command first"),
     (0x5, 0x30, ANY, "this drive cannot write this kind of disc"),
     (0x5, 0x53, 0x02, "the tray is locked; another program is using the drive"),
     (0x5, 0x63, ANY, "the disc is full"),
@@ -73,7 +73,7 @@ pub(super) const KEYS: [(u8, &str); 9] = [
     (0x2, "the drive is not ready"),
     (0x3, "the disc is faulty; try another one"),
     (0x4, "the drive is faulty"),
-    (0x5, "the drive does not take this command"),
+    (0x5, "the drive does not accept this command"),
     (0x6, "the drive or its disc was changed"),
     (0x7, "the disc is write-protected"),
     (0x8, "nothing is written there"),

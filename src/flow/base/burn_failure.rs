@@ -12,7 +12,7 @@ pub enum BurnFailure {
     NoBlank { drive: String, disc: DiscNo },
     #[error("disc {disc} needs {need} and the blank in {drive} holds {free}; insert a larger one")]
     BlankTooSmall { drive: String, disc: DiscNo, need: Bytes, free: Bytes },
-    #[error("the blank in {drive} was not burned: {} may be good already", disc_name(.unread))]
+    #[error("the blank in {drive} was not burned: {} may already be good", disc_name(.unread))]
     NotOnceMore { drive: String, unread: Box<WantedDisc> },
     #[error("disc {disc} could not be burned and verified in {tries} tries; it is still staged")]
     NotBurned { disc: DiscNo, tries: u32, remedy: Option<Remedy> },
@@ -22,13 +22,13 @@ pub enum BurnFailure {
     #[error("burning disc {0} stopped unexpectedly; what is staged is kept")]
     Unexpected(DiscNo),
     #[error(
-        "disc {disc} cannot be burned as it is staged; without its staging directory the next \
-         backup packs its files again"
+        "disc {disc} cannot be burned as it is staged; once its staging directory is removed, the \
+         next backup packs its files again"
     )]
     Unburnable { disc: DiscNo, source: crate::drive::burning::BurnError },
     #[error(
-        "disc {disc} is damaged in the staging area ({words}); without its staging directory the \
-         next backup packs its files again"
+        "disc {disc} is damaged in the staging area ({words}); once its staging directory is \
+         removed, the next backup packs its files again"
     )]
     StagedDamaged { disc: DiscNo, words: String },
 }

@@ -67,8 +67,8 @@ pub enum FlowError {
     #[error("{0} before each burn")]
     NoDrillTool(DrillError),
     #[error(
-        "staged disc {disc} cannot be read with standard tools ({words}) and was not burned; \
-         without its staging directory the next backup packs its files again"
+        "staged disc {disc} cannot be read with standard tools ({words}) and was not burned; once \
+         its staging directory is removed, the next backup packs its files again"
     )]
     DrillFailed { disc: DiscNo, words: String },
     #[error("the catalog does not know this set, and a drill compares with the catalog")]
@@ -85,7 +85,7 @@ pub enum FlowError {
     Pack(PackError),
     #[error(transparent)]
     Key(#[from] KeyError),
-    #[error("set {name} is the directory {}", .known.display())]
+    #[error("set {name} backs up the directory {}", .known.display())]
     OtherSource { name: SetName, known: PathBuf },
     #[error("{words}; nothing was packed")]
     Shrunk { why: Box<crate::model::RunRefusal>, words: String },

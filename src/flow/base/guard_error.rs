@@ -10,7 +10,7 @@ use crate::model::path::shown;
 /// Why discs are not put into a directory.
 #[derive(Debug, thiserror::Error)]
 pub enum DestError {
-    #[error("{} is what is backed up, and cannot be where its discs go", at(.0))]
+    #[error("{} is the directory to back up, so its discs cannot go there", at(.0))]
     IsSource(PathBuf),
     #[error("{} is the source of set {sets}, and discs are never put into a directory that is \
              backed up", at(.dir))]
@@ -19,7 +19,7 @@ pub enum DestError {
         "{} holds other files ({}), and is not a shelf", at(.dir), shown(.example.as_bytes())
     )]
     HoldsOthers { dir: PathBuf, example: std::ffi::OsString },
-    #[error("{} is a mount point of /etc/fstab, and nothing is mounted there", at(.point))]
+    #[error("{} is a mount point in /etc/fstab, and nothing is mounted there", at(.point))]
     NotMounted { point: PathBuf, dir: PathBuf },
     #[error("cannot look into {}", at(.dir))]
     Unreadable { dir: PathBuf, source: io::Error },

@@ -11,19 +11,18 @@ pub enum KeyError {
     NotRead(#[source] Box<dyn Error + Send + Sync>, String),
     #[error("this is not the passphrase of set {0}")]
     WrongPassphrase(SetName),
-    #[error("set {0} is not encrypted, from its first disc to its last")]
+    #[error("set {0} is not encrypted, which cannot be changed")]
     NotEncrypted(SetName),
     #[error(
-        "set {0} is not encrypted, from its first disc to its last, and a passphrase was named"
+        "set {0} is not encrypted, which cannot be changed, and a passphrase was \
+         given"
     )]
     NeedlessPassphrase(SetName),
-    #[error("set {0} is encrypted, from its first disc to its last")]
+    #[error("set {0} is encrypted, which cannot be changed")]
     StaysEncrypted(SetName),
-    #[error("set {0} is encrypted with a passphrase, from its first disc to its last")]
+    #[error("set {0} is encrypted with a passphrase, which cannot be changed")]
     NoRecipients(SetName),
-    #[error(
-        "set {0} is encrypted for other recipients; a set keeps its keys from its first disc to its last"
-    )]
+    #[error("set {0} is encrypted for other recipients; the keys of a set cannot be changed")]
     OtherRecipients(SetName),
     #[error(
         "set {name} was encrypted for {before} until now, and would be encrypted for {now} from \
@@ -35,7 +34,7 @@ pub enum KeyError {
          that; nothing was changed", .recipients.join(", ")
     )]
     UnknownRecipients { set: SetName, disc: DiscNo, recipients: Vec<String> },
-    #[error("set {0} is encrypted for recipients, and no secret key was named")]
+    #[error("set {0} is encrypted for recipients, and no secret key was given")]
     NeedsSecretKey(SetName),
     #[error("the catalog has lost the keys of set {0}")]
     NoKeys(SetName),

@@ -23,7 +23,7 @@ pub fn refusal_words(why: &RunRefusal, source: &Path, last: SnapshotSeq, date: M
             )
         }
         Reason::Shrunk => format!(
-            "of the source {shown}, {} are gone, and {had} {}",
+            "{} are gone from the source {shown}; {had} {}",
             files(why.files, why.bytes),
             files(why.of_files, why.of_bytes)
         ),

@@ -6,7 +6,7 @@ use crate::model::{DiscNo, SetName, SnapshotSeq};
 /// several.
 #[derive(Debug, thiserror::Error)]
 pub enum SelectionError {
-    #[error("the catalog has no set")]
+    #[error("the catalog has no sets")]
     NoSets,
     #[error("there is no set {wanted}; known sets: {known}")]
     NoSuchSet { wanted: SetName, known: String },

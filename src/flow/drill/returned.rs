@@ -418,10 +418,10 @@ fn differences(kind: Kind, wanted: &Meta, found: &Meta, by: By) -> Vec<String> {
         words.push(format!("time {was} instead of {is}"));
     }
     if kind == Kind::Symlink && found.link != wanted.link {
-        words.push("another target".to_owned());
+        words.push("a different target".to_owned());
     }
     if found.device != wanted.device {
-        words.push("another device number".to_owned());
+        words.push("a different device number".to_owned());
     }
     words.extend(attribute_differences(&wanted.xattrs, &found.xattrs, by));
     words
@@ -432,5 +432,5 @@ fn attribute_differences(wanted: &[Xattr], found: &[Xattr], by: By) -> Vec<Strin
     let lacking = wanted.iter().filter(|x| by == By::RestoreSh && !has(found, &x.name));
     let lacking = lacking.map(|x| format!("no attribute {}", shown(&x.name)));
     let others = found.iter().filter(|x| !wanted.contains(x));
-    lacking.chain(others.map(|x| format!("another attribute {}", shown(&x.name)))).collect()
+    lacking.chain(others.map(|x| format!("an unexpected attribute {}", shown(&x.name)))).collect()
 }

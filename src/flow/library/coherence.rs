@@ -70,7 +70,7 @@ pub fn contradiction(
     Ok(newest.filter(|newest| *newest != said).map(|newest| {
         format!(
             "DISC.txt says that disc {} is of snapshot {said}, and its INDEX is of snapshot \
-             {newest}: one of them comes from another time",
+             {newest}: they were not written at the same time",
             label.number
         )
     }))
@@ -106,7 +106,7 @@ pub fn incoherences(
 
 /// The words where a listing is not a file of the disc. One that is a directory or a pipe is none.
 fn missing(copy: &dyn DiscReader, name: &str) -> Option<String> {
-    let words = || format!("the disc has no {name}, and DISC.txt says that it has");
+    let words = || format!("the disc has no {name}, although DISC.txt says that it has one");
     listing_file(copy, name).is_none().then(words)
 }
 

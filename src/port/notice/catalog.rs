@@ -32,7 +32,7 @@ pub enum CatalogNotice {
     CatalogNotCompared {
         why: String,
     },
-    /// It knows other discs of these numbers: the discs' own listings are used.
+    /// It knows other discs with these numbers: the discs' own listings are used.
     CatalogOfOtherDiscs,
     /// These discs are newer than the catalog: their own listings are used.
     CatalogOlder {

@@ -46,7 +46,8 @@ pub enum RestoreNotice {
         date: Moment,
         files: u64,
     },
-    /// The disc was written before all of this was on discs: a later one knows where the rest is.
+    /// The disc was written before the whole snapshot was on discs: a later disc lists where the
+    /// rest is.
     LaterDiscNeeded {
         disc: DiscNo,
     },

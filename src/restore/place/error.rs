@@ -21,7 +21,7 @@ pub enum PlaceError {
     Exists { path: RelPath },
     #[error("{path} in the target is a directory that is not empty; it is not replaced")]
     DirInTheWay { path: RelPath },
-    #[error("only root can make the device {path}")]
+    #[error("only root can create the device {path}")]
     NeedsRoot { path: RelPath },
     #[error("{path} should be another name of {first}, which is not a file in the target")]
     NotAFile { path: RelPath, first: RelPath },

@@ -64,7 +64,7 @@ impl Temporary {
         moved.map_err(|errno| match errno {
             Errno::EXIST if !replace => PlaceError::Exists { path: path.clone() },
             Errno::NOTEMPTY | Errno::EXIST => PlaceError::DirInTheWay { path: path.clone() },
-            errno => PlaceError::new(path, "giving it its name", errno),
+            errno => PlaceError::new(path, "renaming it into place", errno),
         })?;
         self.landed = true;
         Ok(())

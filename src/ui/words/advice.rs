@@ -13,7 +13,6 @@ use crate::flow::backup::guards::{DestError, NewSetError};
 use crate::flow::{
     BurnFailure, DiscsError, FlowError, KeyError, RescueRefusal, SelectionError, chain,
 };
-use crate::format::FormatError;
 use crate::model::path::shown;
 use crate::pack::PackError;
 use crate::scan::filter::FilterError;
@@ -49,7 +48,6 @@ fn of_any(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(of_open))
         .or_else(|| error.downcast_ref().and_then(of_sign))
         .or_else(|| error.downcast_ref().and_then(of_check))
-        .or_else(|| error.downcast_ref().and_then(of_format))
         .or_else(|| error.downcast_ref().and_then(of_drive))
         .or_else(|| error.downcast_ref().and_then(of_device));
     fixed.map(str::to_owned).or_else(|| error.downcast_ref().and_then(of_catalog))
@@ -87,13 +85,13 @@ fn of_discs(error: &FlowError) -> Option<&'static str> {
         FlowError::NothingToCopy { .. } => {
             "name the drive or the shelf that has a copy with --from"
         }
-        FlowError::NeverCame { asked: false, .. } => "--wait waits for it",
+        FlowError::NeverCame { asked: false, .. } => "use --wait to wait for it",
         FlowError::NothingMatches { .. } => {
             "paths are relative to the source, and `coldcut find` finds them"
         }
         FlowError::KnownAlready(_) => {
-            "--replace drops everything that the catalog knows and the discs do not (who verified \
-             them, where they are kept)"
+            "--replace rebuilds it anyway and drops what only the catalog knows (when discs were \
+             verified, where they are kept)"
         }
         _ => return None,
     })
@@ -106,10 +104,10 @@ fn of_source_and_room(error: &FlowError) -> Option<&'static str> {
             "try again when it has finished, or wait for it with --wait"
         }
         FlowError::OtherSource { .. } => {
-            "another one needs another --set, or --move-source if it moved"
+            "a different directory needs another --set; if this one has moved, use --move-source"
         }
         FlowError::Shrunk { .. } => {
-            "Is everything mounted? If it was deleted on purpose, use --allow-shrink"
+            "Is everything mounted? If the files were deleted on purpose, use --allow-shrink"
         }
         FlowError::ForeignDiscs { .. } => {
             "choose another --set, use the catalog that knows them (--catalog), or make one from \
@@ -325,10 +323,6 @@ fn of_pack(error: &PackError) -> Option<&'static str> {
     }
 }
 
-fn of_format(error: &FormatError) -> Option<&'static str> {
-    error.is_of_limit().then_some("--no-limits reads it anyway")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -386,7 +380,7 @@ mod tests {
         };
         let told = with_advice(&never(false));
         assert!(told.starts_with("/dev/sr0 needs disc 2 of photos, and there is no"), "{told}");
-        assert!(told.ends_with("; --wait waits for it"), "{told}");
+        assert!(told.ends_with("; use --wait to wait for it"), "{told}");
         assert!(with_advice(&never(true)).ends_with("; name it with --secret-key"));
     }
 

@@ -30,7 +30,7 @@ pub fn danger(danger: &Danger, now: Moment) -> String {
 fn of_backup(danger: &BackupDanger, now: Moment) -> String {
     match danger {
         BackupDanger::Stopped(why) => format!(
-            "the last backup was stopped: {why}. If it was deleted on purpose: \
+            "the last backup was stopped: {why}. If the files were deleted on purpose, run \
              `coldcut backup --allow-shrink`"
         ),
         BackupDanger::Missing => "there is no finished backup yet: run `coldcut backup`".to_owned(),
@@ -38,14 +38,15 @@ fn of_backup(danger: &BackupDanger, now: Moment) -> String {
             format!("the newest backup could not read {}", plural(*paths, "path", "paths"))
         }
         BackupDanger::Stale(paths) => {
-            let verb = if *paths == 1 { "is" } else { "are" };
+            let (are, they) = if *paths == 1 { ("is", "it") } else { ("are", "they") };
             format!(
-                "{} {verb} stored as of an older date, because of what could not be read later",
+                "{} {are} stored only as of an earlier date: {they}, or a directory above, could \
+                 not be read later",
                 plural(*paths, "path", "paths")
             )
         }
         BackupDanger::Old(date) => {
-            format!("the newest backup is of {}, which is too old", ago(*date, now))
+            format!("the newest backup is from {}, which is too old", ago(*date, now))
         }
         BackupDanger::Unfinished => {
             "the last backup did not finish, or is still running: the state of its remaining \
@@ -84,10 +85,10 @@ fn no_copy(disc: DiscNo, is_missing: bool, sources: &[DiscNo]) -> String {
     // What was only moved away may come back.
     let again = match is_missing {
         true => format!(
-            "put its image back, or `coldcut lost {disc}`, and the next backup stores its files \
-             again"
+            "put its image back, or run `coldcut lost {disc}`, and the next backup stores its \
+             files again"
         ),
-        false => format!("`coldcut retire {disc}`, and the next backup stores its files again"),
+        false => format!("run `coldcut retire {disc}`, and the next backup stores its files again"),
     };
     match sources {
         [] => format!("disc {disc} has no good copy left: {again}"),
@@ -106,8 +107,8 @@ pub fn how_to_rebuild(disc: DiscNo, sources: &[DiscNo]) -> String {
 
 pub fn doubt(doubt: &Doubt) -> String {
     match doubt {
-        Doubt::Readable => "whether the newest backup could read everything is not known, because \
-                            the catalog has it from discs; the next backup will show"
+        Doubt::Readable => "it is not known whether the newest backup could read everything, \
+                            because the catalog was rebuilt from discs; the next backup will show"
             .to_owned(),
         Doubt::FutureBackup(date) => format!(
             "the age of the newest backup is not known: it is dated {date}, which is in the future"
@@ -118,7 +119,7 @@ pub fn doubt(doubt: &Doubt) -> String {
             format!("verified on a date in the future, so it is not known when: {copies}")
         }
         Doubt::NamelessFailures => {
-            "not every path that could not be read is known by its name".to_owned()
+            "some of the paths that could not be read are not known by name".to_owned()
         }
     }
 }
@@ -162,10 +163,10 @@ mod tests {
         };
         assert_eq!(
             told(false, &[]),
-            "disc 1 has no good copy left: `coldcut retire 1`, and the next backup stores its \
+            "disc 1 has no good copy left: run `coldcut retire 1`, and the next backup stores its \
              files again"
         );
-        assert!(told(true, &[]).contains("put its image back, or `coldcut lost 1`"));
+        assert!(told(true, &[]).contains("put its image back, or run `coldcut lost 1`"));
         let rebuilt = told(false, &[2, 3]);
         let how = "; `coldcut restore` rebuilds disc 1 from images of discs 2-3 in one directory;";
         assert!(rebuilt.contains(how) && rebuilt.contains("otherwise"), "{rebuilt}");

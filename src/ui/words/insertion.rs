@@ -67,7 +67,7 @@ fn choice_words(set: Option<&SetName>, which: DiscChoice) -> String {
             )
         }
         DiscChoice::ToVerify => "the disc to verify".to_owned(),
-        DiscChoice::ToVerifyWhileIdle => "a disc to verify; nothing is staged".to_owned(),
+        DiscChoice::ToVerifyWhileIdle => "a disc to verify (nothing is staged)".to_owned(),
         DiscChoice::ToDrill => "the disc to drill".to_owned(),
     }
 }
@@ -149,7 +149,7 @@ mod tests {
         NewerThan: DiscChoice::NewerThan(DiscNo(7))
             => "the disc of the set with the highest number (disc 7 again, if there is no later one)";
         ToVerify: DiscChoice::ToVerify => "the disc to verify";
-        ToVerifyWhileIdle: DiscChoice::ToVerifyWhileIdle => "a disc to verify; nothing is staged";
+        ToVerifyWhileIdle: DiscChoice::ToVerifyWhileIdle => "a disc to verify (nothing is staged)";
         ToDrill: DiscChoice::ToDrill => "the disc to drill";
     }
 
@@ -193,6 +193,11 @@ mod tests {
         assert_eq!(
             request(disc().kept(kept(&[(1, "shelf B")]))),
             "Insert disc 1 of films, kept in shelf B, into /dev/sr0."
+        );
+        let idle = WantedMedium::any(None, DiscChoice::ToVerifyWhileIdle);
+        assert_eq!(
+            insert_request(&InsertRequest { drive: "/dev/sr0".into(), wanted: idle }),
+            "Insert a disc to verify (nothing is staged) into /dev/sr0."
         );
     }
 

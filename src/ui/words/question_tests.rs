@@ -88,7 +88,7 @@ examples! { Question, questions:
         doubt: NewSetDoubt::SimilarName { similar: SetName::new("film").unwrap() },
     } => "there is no set films, but there is a set film. Create a new set films?";
     BackUpShrunk: shrunk(Reason::Shrunk)
-        => "of the source /srv/films, 30 files, 3.00 MB are gone, and snapshot 6, of \
+        => "30 files, 3.00 MB are gone from the source /srv/films; snapshot 6, of \
             2026-11-29T00:00:00Z, had 40 files, 4.00 MB. Back it up as it is?";
     ForgetSet: Question::ForgetSet { set: films(), snapshots: 6, discs: discs() }
         => "Forget set films with its 6 snapshots, which are on discs 1-2? Discs and shelves stay as \
@@ -103,9 +103,9 @@ examples! { Question, questions:
         set: films(),
         before: "43FE".into(),
         now: vec!["A <a@example.org>".into(), "B".into()],
-    } => "Until now set films was encrypted for 43FE. From now on it is encrypted for A \
-          <a@example.org>, B, and who could open the discs so far cannot open those to come. Is \
-          that meant?";
+    } => "Until now set films was encrypted for 43FE. From now on it will be encrypted for A \
+          <a@example.org>, B, and nobody else will be able to open the new discs. Is that \
+          intended?";
     TrustRecipients: Question::TrustRecipients {
         set: films(),
         disc: DiscNo(3),
@@ -159,6 +159,17 @@ fn objects() -> Vec<Map<String, Value>> {
 
 fn kind(object: &Map<String, Value>) -> &str {
     object["kind"].as_str().unwrap()
+}
+
+#[test]
+fn one_disc_and_one_snapshot_are_not_called_several() {
+    let one = || DiscList::of(&[DiscNo(3)]);
+    let forget = Question::ForgetSet { set: films(), snapshots: 1, discs: one() };
+    assert!(question(&forget).starts_with(
+        "Forget set films with its 1 snapshot, which is on disc 3? Discs and shelves stay"
+    ));
+    let remove = Question::RemoveStaged { set: films(), discs: one(), dir: "/staging".into() };
+    assert_eq!(question(&remove), "Remove what is packed for disc 3 of set films, in /staging?");
 }
 
 #[test]

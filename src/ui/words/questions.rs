@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::flow::backup::guards::doubt_words;
 use crate::flow::base::refusal::refusal_words;
 use crate::model::path::shown;
-use crate::model::{Bytes, DiscList, DiscNo, SetName};
+use crate::model::{Bytes, DiscList, DiscNo, SetName, plural};
 use crate::port::passphrase::{PassphraseOf, PassphraseOrigin, PassphraseRequest};
 use crate::port::question::{Choices, Question};
 use crate::port::wanted::WantedDisc;
@@ -39,7 +39,7 @@ pub fn question(question: &Question) -> String {
         }
         ForgetSet { set, snapshots, discs } => forget_set(set, *snapshots, discs),
         RemoveStaged { set, discs, dir } => {
-            format!("Remove what is packed for discs {discs} of set {set}, in {}?", at(dir))
+            format!("Remove what is packed for {} of set {set}, in {}?", listed(discs), at(dir))
         }
         RecordLost { .. } => "Record this as lost?".to_owned(),
         Retire { .. } => "Retire this for good?".to_owned(),
@@ -111,28 +111,37 @@ fn reconstruct_disc(
     need: Bytes,
 ) -> String {
     format!(
-        "Disc {disc} of {set} can be reconstructed from discs {sources}. They will be copied to {} \
-         ({need} needed). Continue?",
+        "Disc {disc} of {set} can be reconstructed from {}. They will be copied to {} ({need} \
+         needed). Continue?",
+        listed(sources),
         at(dir)
     )
 }
 
 fn forget_set(set: &SetName, snapshots: u64, discs: &DiscList) -> String {
+    let are = if snapshots == 1 { "is" } else { "are" };
     format!(
-        "Forget set {set} with its {snapshots} snapshots, which are on discs {discs}? Discs and \
-         shelves stay as they are, and `coldcut catalog rebuild` reads them in again."
+        "Forget set {set} with its {}, which {are} on {}? Discs and shelves stay as they are, and \
+         `coldcut catalog rebuild` reads them in again.",
+        plural(snapshots, "snapshot", "snapshots"),
+        listed(discs)
     )
 }
 
 fn which_copy(discs: &DiscList) -> String {
+    format!("There are several copies of {}. Which one is it?", listed(discs))
+}
+
+/// `disc 1`, `discs 1-3, 7`.
+fn listed(discs: &DiscList) -> String {
     let word = if discs.iter().nth(1).is_none() { "disc" } else { "discs" };
-    format!("There are several copies of {word} {discs}. Which one is it?")
+    format!("{word} {discs}")
 }
 
 fn new_recipients(set: &SetName, before: &str, now: &[String]) -> String {
     format!(
-        "Until now set {set} was encrypted for {before}. From now on it is encrypted for {}, and \
-         who could open the discs so far cannot open those to come. Is that meant?",
+        "Until now set {set} was encrypted for {before}. From now on it will be encrypted for {}, \
+         and nobody else will be able to open the new discs. Is that intended?",
         now.join(", ")
     )
 }

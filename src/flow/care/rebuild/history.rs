@@ -91,7 +91,7 @@ impl Rebuilder<'_> {
         }
         if lost > 0 {
             let files = plural(lost, "file", "files");
-            let what = format!("{files} stored in parts: not all parts, or not the name, are here");
+            let what = format!("{files} stored in parts: some parts, or the name, are missing");
             self.trouble(format!("set {}", self.found_set.name), what);
         }
         Ok(())

@@ -22,7 +22,7 @@ pub(super) fn words(notice: &CatalogNotice) -> String {
             format!("{why}; checking the discs against their own lists")
         }
         CatalogNotice::CatalogOfOtherDiscs => {
-            "the catalog knows other discs of these numbers; the discs' own listings are used"
+            "the catalog knows other discs with these numbers; the discs' own listings are used"
                 .to_owned()
         }
         CatalogNotice::CatalogOlder { set, discs } => older(set, discs),
@@ -63,7 +63,7 @@ pub(super) fn examples() -> super::examples::Examples {
         CatalogNotCompared { why: why.clone() } =>
             "it is broken; checking the discs against their own lists",
         CatalogOfOtherDiscs =>
-            "the catalog knows other discs of these numbers; the discs' own listings are used",
+            "the catalog knows other discs with these numbers; the discs' own listings are used",
         CatalogOlder { set: set.clone(), discs: vec![disc] } =>
             "disc 3 of films is newer than the catalog, which cannot tell whether you made it; \
              its own listings are used",

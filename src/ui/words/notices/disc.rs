@@ -26,10 +26,14 @@ pub(super) fn words(notice: &DiscNotice) -> String {
             )
         }
         DiscNotice::OtherHistory { other, newest } => {
-            format!("{other} is of a different history of the set from {newest} and is not used")
+            format!(
+                "{other} belongs to a different history of the set than {newest} and is not \
+                     used"
+            )
         }
         DiscNotice::ListChanged { medium, newest } => format!(
-            "{medium}: {SUMS} is not the one that {newest} knows: it was damaged or changed since"
+            "{medium}: {SUMS} differs from the one recorded on {newest}: it was damaged or changed \
+             since"
         ),
     }
 }
@@ -80,7 +84,7 @@ pub(super) fn examples() -> super::examples::Examples {
             other: DatedDisc { disc, date: "2026-11-30T00:00:00Z".into(), uuid: two },
             newest: newest.clone(),
         } =>
-            "disc 3 of 2026-11-30T00:00:00Z (00000000-0000-0000-0000-000000000002) is of a \
+            "disc 3 of 2026-11-30T00:00:00Z (00000000-0000-0000-0000-000000000002) belongs to a \
              different history of the set from disc 5 of 2026-11-29T00:00:00Z \
              (00000000-0000-0000-0000-000000000001) and is not used",
         ListChanged { medium: "a.iso".into(), newest } =>

@@ -1,5 +1,6 @@
 //! Drills.
 
+use crate::model::plural;
 use crate::port::notice::{DrillNotice, SimpleScriptLimit, Untested};
 
 pub(super) fn words(notice: &DrillNotice) -> String {
@@ -40,9 +41,12 @@ pub fn untested(what: &Untested) -> String {
         Untested::SessionKey { path } => {
             format!("{path}: its session key was known only to the run that made it")
         }
-        Untested::LongPaths { paths } => format!("{paths} paths are longer than tar can create"),
+        Untested::LongPaths { paths } => {
+            format!("{} longer than tar can create", plural(*paths, "path is", "paths are"))
+        }
         Untested::Devices { paths } => {
-            format!("{paths} devices or FIFOs, which the script cannot create here")
+            let devices = plural(*paths, "device or FIFO", "devices or FIFOs");
+            format!("{devices}, which the script cannot create here")
         }
         Untested::SimpleScript { limit } => format!("simple-restore.sh ({})", reason(*limit)),
     }
@@ -78,6 +82,10 @@ pub(super) fn examples() -> super::examples::Examples {
              that made it",
         NotTested { disc, what: Untested::LongPaths { paths: 2 } } =>
             "disc 3: not tested: 2 paths are longer than tar can create",
+        NotTested { disc, what: Untested::LongPaths { paths: 1 } } =>
+            "disc 3: not tested: 1 path is longer than tar can create",
+        NotTested { disc, what: Untested::Devices { paths: 1 } } =>
+            "disc 3: not tested: 1 device or FIFO, which the script cannot create here",
         NotTested { disc, what: Untested::Devices { paths: 2 } } =>
             "disc 3: not tested: 2 devices or FIFOs, which the script cannot create here",
         NotTested { disc, what: Untested::SimpleScript { limit: SimpleScriptLimit::Devices } } =>

@@ -7,7 +7,7 @@ use crate::port::notice::{KeyNotice, SettingOrigin};
 pub(super) fn words(notice: &KeyNotice) -> String {
     match notice {
         KeyNotice::StaysEncrypted { set, origin } => format!(
-            "set {set} is encrypted and stays so; `encrypt = false` {} is for new sets",
+            "set {set} is encrypted and stays so; `encrypt = false` {} applies only to new sets",
             place(*origin)
         ),
         KeyNotice::RecipientsNotUsed { set, origin } => format!(
@@ -28,12 +28,12 @@ pub(super) fn words(notice: &KeyNotice) -> String {
     }
 }
 
-/// `of the configuration`, for what was said there.
+/// `in the configuration`, for what was said there.
 fn place(origin: SettingOrigin) -> &'static str {
     match origin {
         SettingOrigin::Typed => "that was typed",
         SettingOrigin::Environment => "in the environment",
-        SettingOrigin::Configuration => "of the configuration",
+        SettingOrigin::Configuration => "in the configuration",
     }
 }
 
@@ -51,11 +51,11 @@ pub(super) fn examples() -> super::examples::Examples {
     let origin = SettingOrigin::Configuration;
     examples!(KeyNotice {
         StaysEncrypted { set: set.clone(), origin } =>
-            "set films is encrypted and stays so; `encrypt = false` of the configuration is for \
-             new sets",
+            "set films is encrypted and stays so; `encrypt = false` in the configuration applies \
+             only to new sets",
         RecipientsNotUsed { set: set.clone(), origin } =>
-            "set films is encrypted with a passphrase; the recipients of the configuration are \
-             not used",
+            "set films is encrypted with a passphrase; the recipients in the configuration are not \
+             used",
         PassphraseNotUsed {
             set: set.clone(),
             encryption: Encryption::None,

@@ -1,13 +1,14 @@
 //! The rescue of a failing disc.
 
 use crate::model::path::shown_path;
+use crate::model::plural;
 use crate::port::notice::RescueNotice;
 
 pub(super) fn words(notice: &RescueNotice) -> String {
     match notice {
         RescueNotice::Rescued { medium, rescued, size, unreadable_sectors } => format!(
-            "{medium}: {rescued} of {size} are in the image, {} sectors cannot be read",
-            unreadable_sectors.0
+            "{medium}: {rescued} of {size} are in the image, {} cannot be read",
+            plural(unreadable_sectors.0, "sector", "sectors")
         ),
         RescueNotice::ImageUnreadable { why } | RescueNotice::NoFilesFound { why } => why.clone(),
         RescueNotice::RepairedFilesIn { dir } => {
@@ -31,6 +32,12 @@ pub(super) fn examples() -> super::examples::Examples {
             size: Bytes(25_000_000_000),
             unreadable_sectors: Sectors(16),
         } => "/dev/sr0: 24.0 GB of 25.0 GB are in the image, 16 sectors cannot be read",
+        Rescued {
+            medium: "a.iso".into(),
+            rescued: Bytes(2048),
+            size: Bytes(4096),
+            unreadable_sectors: Sectors(1),
+        } => "a.iso: 2.05 kB of 4.10 kB are in the image, 1 sector cannot be read",
         ImageUnreadable { why: "it is broken".into() } => "it is broken",
         NoFilesFound { why: "it is broken".into() } => "it is broken",
         RepairedFilesIn { dir: "/srv/x.iso.files".into() } =>

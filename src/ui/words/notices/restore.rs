@@ -33,8 +33,8 @@ pub(super) fn words(notice: &RestoreNotice) -> String {
             plural(*files, "file", "files")
         ),
         RestoreNotice::LaterDiscNeeded { disc } => format!(
-            "disc {disc} was written before all of this was on discs: a later one knows where the \
-             rest is"
+            "disc {disc} was written before the whole snapshot was on discs: a later disc lists \
+             where the rest is"
         ),
         RestoreNotice::LaterDiscNoHelp { why } => why.clone(),
         RestoreNotice::RightsLeftOut { set_id, attributes, devices, is_doubt } => left_out(
@@ -92,8 +92,8 @@ pub(super) fn examples() -> super::examples::Examples {
             "snapshot 3 has no file; snapshot 2, of 2026-11-29T00:00:00Z, has 5 files: --snapshot \
              2 restores it",
         LaterDiscNeeded { disc } =>
-            "disc 3 was written before all of this was on discs: a later one knows where the rest \
-             is",
+            "disc 3 was written before the whole snapshot was on discs: a later disc lists where \
+             the rest is",
         LaterDiscNoHelp { why } => "it is broken",
         RightsLeftOut { set_id: 1, attributes: 0, devices: 2, is_doubt: false } =>
             "left out: 1 set-id program, 2 devices",

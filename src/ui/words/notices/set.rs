@@ -22,8 +22,8 @@ pub(super) fn words(notice: &SetNotice) -> String {
             shown_path(shelf)
         ),
         SetNotice::RecipientsNotTaken { set, disc, recipients } => format!(
-            "the catalog on disc {disc} says that set {set} is encrypted for {}; those that were \
-             named with --recipient are used, and not these",
+            "the catalog on disc {disc} says that set {set} is encrypted for {}; the recipients \
+             named with --recipient are used instead",
             recipients.join(", ")
         ),
         SetNotice::RecipientsSigned { set, disc, recipients } => format!(
@@ -31,7 +31,7 @@ pub(super) fn words(notice: &SetNotice) -> String {
             recipients.join(", ")
         ),
         SetNotice::SettingsTaken { set, disc, .. } => format!(
-            "set {set}: taken over from the catalog on disc {disc}: {}",
+            "set {set}: settings taken from the catalog on disc {disc}: {}",
             settings(notice).join(", ")
         ),
     }
@@ -91,8 +91,8 @@ pub(super) fn examples() -> super::examples::Examples {
             shelf: "/srv/b".into(),
         } => "disc 3 of films is on shelf /srv/a; the next ones go to shelf /srv/b",
         RecipientsNotTaken { set: set.clone(), disc, recipients: recipients.clone() } =>
-            "the catalog on disc 3 says that set films is encrypted for 43FE (A), 51AB (B); those \
-             that were named with --recipient are used, and not these",
+            "the catalog on disc 3 says that set films is encrypted for 43FE (A), 51AB (B); the \
+             recipients named with --recipient are used instead",
         RecipientsSigned { set: set.clone(), disc, recipients } =>
             "the catalog on disc 3 says that set films is encrypted for 43FE (A), 51AB (B); the \
              disc is signed",
@@ -105,7 +105,7 @@ pub(super) fn examples() -> super::examples::Examples {
             recovery_discs: Ratio::parse("1/4"),
             hint: Some("the usual".into()),
         } =>
-            "set films: taken over from the catalog on disc 3: source /home, copies 2, recovery \
-             data 5 %, recovery discs 1/4, hint \"the usual\"",
+            "set films: settings taken from the catalog on disc 3: source /home, copies 2, \
+             recovery data 5 %, recovery discs 1/4, hint \"the usual\"",
     })
 }

@@ -45,8 +45,8 @@ pub(super) fn words(notice: &StagingNotice) -> String {
 fn why_not(obstacle: &FillObstacle) -> String {
     match obstacle {
         FillObstacle::NoSecretKey => {
-            "its rows are not in the staging area, and only a secret key (--secret-key) reads its \
-             INDEX"
+            "the rows of its INDEX are not in the staging area, and only a secret key \
+             (--secret-key) can read them from the disc"
                 .to_owned()
         }
         FillObstacle::NotSigning => "it is signed, and this run does not sign (--sign)".to_owned(),
@@ -78,8 +78,9 @@ pub(super) fn examples() -> super::examples::Examples {
             "disc 3 has waited for more files since 2026-11-29T00:00:00Z; closing it now",
         FillingUp { disc } => "disc 3 in the staging area has room; filling it first",
         NotFilledUp { disc, obstacle: FillObstacle::NoSecretKey } =>
-            "disc 3 is not filled any further; starting another disc: its rows are not in the \
-             staging area, and only a secret key (--secret-key) reads its INDEX",
+            "disc 3 is not filled any further; starting another disc: the rows of its INDEX are \
+             not in the staging area, and only a secret key (--secret-key) can read them from the \
+             disc",
         NotFilledUp { disc, obstacle: FillObstacle::NotSigning } =>
             "disc 3 is not filled any further; starting another disc: it is signed, and this run \
              does not sign (--sign)",

@@ -32,7 +32,7 @@ pub(super) fn words(notice: &VerifyNotice) -> String {
             format!("disc {disc} of {set} is not here and was not read{kept}")
         }
         VerifyNotice::CopyDue { set, disc, copy, places, suspect } => {
-            let why = suspect.as_ref().map(|why| format!(": suspect, for {why}"));
+            let why = suspect.as_ref().map(|why| format!(": suspect, because {why}"));
             let (kept, why) = (places.clause(), why.unwrap_or_default());
             format!("due: disc {disc} of {set}, copy {copy}{kept}{why}")
         }
@@ -198,7 +198,7 @@ pub(super) fn examples() -> super::examples::Examples {
             copy: 1,
             places: Default::default(),
             suspect: Some("disc 2 of films, on BD-R of X, failed".into()),
-        } => "due: disc 3 of films, copy 1: suspect, for disc 2 of films, on BD-R of X, failed",
+        } => "due: disc 3 of films, copy 1: suspect, because disc 2 of films, on BD-R of X, failed",
         CopyUnusable { medium, why } => "a.iso: it is broken",
         DiscChecked { set: set.clone(), disc, verdict } =>
             "disc 3 of films: every byte matches the catalog",
