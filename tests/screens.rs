@@ -153,8 +153,8 @@ fn damaged_discs_are_the_last_words_of_a_verification() {
     fs::remove_file(image).unwrap();
     fs::write(image, bytes).unwrap();
     for (words, last) in [
-        (&["verify", "shelf"][..], "FAILED: 1 of 3 discs"),
-        (&["check", "shelf", "--count", "3"], "FAILED: 1 of 3 copies"),
+        (&["check", "shelf", "--count", "3"][..], "FAILED: 1 of 3 copies"),
+        (&["verify", "shelf"], "FAILED: 1 of 3 discs"),
     ] {
         let run = sandbox.run(words);
         let words = run.code(5).stderr();
