@@ -304,7 +304,7 @@ fn a_listing_that_says_something_else_than_the_catalog_is_found() {
 fn the_short_script_is_not_tried_where_it_does_not_promise_anything() {
     let sandbox = staged(&[]);
     let run = drill(&sandbox, &["--all", "1"]);
-    let words = "simple-restore.sh: not all of the snapshot is on these discs";
+    let words = "simple-restore.sh (not all of the snapshot is on these discs)";
     assert_eq!(skipped(run.ok()), [words]);
 }
 

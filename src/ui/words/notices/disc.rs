@@ -27,7 +27,7 @@ pub(super) fn words(notice: &DiscNotice) -> String {
         }
         DiscNotice::OtherHistory { other, newest } => {
             format!(
-                "{other} belongs to a different history of the set than {newest} and is not \
+                "{other} belongs to a different history of the set from {newest} and is not \
                      used"
             )
         }
