@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
+use super::disc_count::DiscCount;
 use super::notice::Notice;
 use crate::model::{DiscNo, SetName};
 
@@ -144,6 +145,9 @@ pub enum Event {
         number: DiscNo,
         reached: Reached,
     },
+    /// The discs that the command goes through: one was begun or is done, or the number of them is
+    /// known better.
+    Discs(DiscCount),
     Note(Notice),
     Trouble(Trouble),
 }
@@ -160,12 +164,18 @@ pub trait Listener: Send + Sync {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct RunState {
     tasks: BTreeMap<TaskId, (Task, Progress)>,
+    discs: DiscCount,
 }
 
 impl RunState {
     /// The tasks that are running, those that began first in front.
     pub fn tasks(&self) -> impl Iterator<Item = &(Task, Progress)> {
         self.tasks.values()
+    }
+
+    /// The discs that the command goes through.
+    pub fn discs(&self) -> DiscCount {
+        self.discs
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
@@ -181,6 +191,7 @@ impl RunState {
             Event::Ended(task) => {
                 self.tasks.remove(&task.id);
             }
+            Event::Discs(discs) => self.discs = *discs,
             Event::Disc { .. } | Event::Note(_) | Event::Trouble(_) => {}
         }
     }

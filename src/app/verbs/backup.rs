@@ -33,7 +33,9 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
         if args.dry_run {
             let dest = request.shelf.as_deref().filter(|dest| dest.is_dir());
             let mut shelf = dest.map(|dest| open_shelf(app, dest)).transpose()?;
-            return plan(app, &dry_run(&request, shelf.as_deref_mut(), app.context())?);
+            let found = dry_run(&request, shelf.as_deref_mut(), app.context())?;
+            app.end_of_work();
+            return plan(app, &found);
         }
         let dest = args.dest.as_deref();
         let mut drives = dest.map(|dest| open_dest(app, dest, &args.burning)).transpose()?;
@@ -42,6 +44,7 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
             request.disc_size.blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         }
         let report = backup(&request, drives.as_mut(), app.context_for(&args.burning))?;
+        app.end_of_work();
         tell(app, &report)
     })
 }

@@ -61,7 +61,7 @@ impl Audit {
             Event::Disc { number, reached, .. } => {
                 self.discs.entry(*number).or_default().push(*reached);
             }
-            Event::Note(_) | Event::Trouble(_) => {}
+            Event::Discs(_) | Event::Note(_) | Event::Trouble(_) => {}
         }
     }
 
