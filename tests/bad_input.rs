@@ -9,7 +9,7 @@ use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
-use support::{Sandbox, assert_same_tree, text};
+use support::{Run, Sandbox, assert_same_tree, text};
 
 fn with_a_file() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -57,6 +57,40 @@ fn an_empty_source_is_a_snapshot_like_any_other() {
     let sandbox = Sandbox::new();
     sandbox.backup("set", &[]).ok();
     comes_back(&sandbox);
+}
+
+#[test]
+fn of_many_files_that_cannot_be_read_ten_are_named_and_the_rest_are_counted() {
+    let sandbox = with_a_file();
+    for number in 0..50 {
+        fs::write(sandbox.source().join(format!("secret{number}")), "s").unwrap();
+    }
+    // Root reads everything: these runs are nobody's.
+    let program = env!("CARGO_BIN_EXE_coldcut");
+    let line = format!(
+        "chown -R 65534:65534 . && chown 0:0 source/secret* && chmod 600 source/secret* && \
+         cp '{program}' coldcut"
+    );
+    sandbox.bash(&line).ok();
+    let nobody = |options: &str| {
+        sandbox.bash(&format!(
+            "setpriv --reuid=65534 --regid=65534 --clear-groups ./coldcut backup --stage \
+             --disc-size 3M --name set source {options}"
+        ))
+    };
+    let named = |run: &Run| run.stderr().lines().filter(|line| line.contains("secret")).count();
+    let run = nobody("");
+    run.code(3).says("… and 40 more like this; --verbose shows all").says("FAILED: 50 paths");
+    assert_eq!(named(&run), 10, "{}", run.story());
+    let (rest, result) = (run.stderr().find("40 more"), run.stderr().find("FAILED"));
+    assert!(rest < result, "before the summary: {}", run.story());
+    assert_eq!(named(nobody("--quiet").code(3).says("… and 40 more like this")), 10);
+    let all = nobody("--verbose");
+    assert_eq!(named(all.code(3)), 50, "{}", all.story());
+    assert!(!all.stderr().contains("more like this"), "{}", all.story());
+    let objects = nobody("--json").code(3).objects();
+    let troubles = objects.iter().filter(|object| object["event"] == "trouble").count();
+    assert_eq!(troubles, 50);
 }
 
 #[test]

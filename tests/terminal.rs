@@ -22,6 +22,27 @@ fn slow_shelf() -> Sandbox {
     sandbox
 }
 
+/// Each disc is burned for about a second, and read for another.
+#[test]
+fn a_line_above_the_bars_says_which_disc_of_how_many_the_run_is_at() {
+    let sandbox = Sandbox::with_films(7);
+    let rates = "write_rate = 3_000_000\nread_rate = 3_000_000\n";
+    fs::write(sandbox.shelf().join(".shelf.toml"), rates).unwrap();
+    let mut run = sandbox.at_terminal(["backup", "source", "shelf", "--disc-size", "3M"]);
+    // The bars are drawn below the line.
+    run.waits_for("disc 1 of about ");
+    run.waits_for("writing disc 1");
+    run.waits_for(" of about ").waits_for(", 1 verified");
+    let (code, said) = run.ends();
+    assert_eq!(code, 0, "{said}");
+    // It goes away with the bars: the summary is the last thing that stands there.
+    let last = said.trim_end().rsplit('\n').next().unwrap();
+    assert!(!last.contains(" of about "), "{said}");
+    let mut run = sandbox.at_terminal(["verify", "shelf"]);
+    run.waits_for("disc 2 of ").waits_for(", 1 verified");
+    assert_eq!(run.ends().0, 0);
+}
+
 #[test]
 fn a_run_goes_on_to_its_end_when_its_terminal_goes_away() {
     let sandbox = slow_shelf();

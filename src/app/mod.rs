@@ -70,6 +70,7 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         (Ok(exit), None) => *exit,
         (Err(error), None) => exit_of(error),
     };
+    app.end_of_work();
     let words = last_words(&done, signal, app.person.was_interrupted());
     for words in &words {
         app.screen.say(&format!("coldcut: {words}"));

@@ -33,6 +33,7 @@ pub struct App {
     pub screen: Arc<Screen>,
     /// The command, as a task.
     pub monitor: RunningTask,
+    reporter: Arc<Reporter>,
     pub person: ReportingOperator<Person>,
     /// What went wrong so far.
     pub troubles: Arc<Troubles>,
@@ -44,7 +45,11 @@ pub struct App {
 impl App {
     pub fn new(common: Common, command: &'static str, stop: Stop, screen: Arc<Screen>) -> App {
         let monitor = Monitor::new();
-        monitor.listen(Arc::new(Reporter::new(screen.clone(), Show::choose(common.quiet))));
+        let reporter = Reporter::new(screen.clone(), Show::choose(common.quiet));
+        // A service runs for months: what it left out would never be said.
+        let shows_all = common.verbose || command == "watch";
+        let reporter = Arc::new(if shows_all { reporter.showing_all() } else { reporter });
+        monitor.listen(reporter.clone());
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         let person = Person::new(screen.clone(), common.yes, wait_limit, stop.clone());
         let person = ReportingOperator::new(person, monitor.clone());
@@ -53,6 +58,7 @@ impl App {
         App {
             around: Surroundings::read(),
             monitor: monitor.begin(NewTask::new(Activity::Command(command))),
+            reporter,
             person,
             screen,
             troubles,
@@ -84,6 +90,11 @@ impl App {
             true => WaitLimit::Endless,
             false => WaitLimit::AtMost(Duration::ZERO),
         }
+    }
+
+    /// The work is done: says how many messages were left out, before its result is said.
+    pub fn end_of_work(&self) {
+        self.reporter.say_left_out();
     }
 
     /// The last object of a run that has a result. Nothing without `--json`.

@@ -4,6 +4,7 @@
 use crate::model::disc::Ratio;
 use crate::model::size::CLUSTER;
 use crate::model::{Bytes, Sectors};
+use crate::port::event::Progress;
 
 /// What is to be stored, as the walk counted it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -87,6 +88,16 @@ pub fn estimate(
     Estimate { discs, on_discs: recovery(more.saturating_add(used)), staging: recovery(staging) }
 }
 
+/// How many discs more are needed for the rest of `load` bytes (holes counted), if it compresses
+/// like what was packed so far. Nothing is known before something was packed: 0.
+pub fn discs_left(load: u64, packed: Progress, media: Media) -> u64 {
+    let rest = u128::from(load.saturating_sub(packed.done));
+    let written = u128::from(packed.written.unwrap_or(packed.done));
+    let bytes = rest * written / u128::from(packed.done.max(1));
+    let discs = bytes.div_ceil(u128::from(usable(media.capacity, media.parity)));
+    u64::try_from(discs).unwrap_or(u64::MAX)
+}
+
 impl Estimate {
     /// With the recovery discs of each group, and the sums in staging from which they are made.
     pub fn with_recovery_discs(self, ratio: Ratio, capacity: Sectors) -> Estimate {
@@ -160,6 +171,19 @@ mod tests {
         let safer = estimate(&load, false, None, Media { parity: 10, ..PLAIN }, 1 << 30);
         assert_eq!(safer.discs, 1);
         assert!(list.staging < Bytes(4_000_000), "{list:?}");
+    }
+
+    #[test]
+    fn the_rest_is_expected_to_compress_like_what_was_packed() {
+        let left = |load, done, written| {
+            discs_left(load, Progress { done, written: Some(written) }, PLAIN)
+        };
+        let tb = 1_000_000_000_000;
+        assert_eq!(left(tb, 50_000_000_000, 50_000_000_000), 38);
+        assert_eq!(left(tb, 50_000_000_000, 25_000_000_000), 19);
+        assert_eq!(left(tb, tb, tb), 0);
+        assert_eq!(left(tb, 0, 0), 0, "nothing is known");
+        assert!(left(u64::MAX, 1, u64::MAX) > tb, "no sum overflows");
     }
 
     #[test]

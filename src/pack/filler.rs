@@ -234,6 +234,11 @@ impl<'a> Filler<'a> {
         &self.disc
     }
 
+    /// How far it has come since it was made, over all discs.
+    pub fn progress(&self) -> Progress {
+        Progress { done: self.done, written: Some(self.written) }
+    }
+
     /// What comes next is read from here.
     pub fn read_from(&mut self, source: Source) {
         self.ahead = FileReadAhead::new(source, self.config.compression != Compression::None);

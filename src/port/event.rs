@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::disc_count::DiscCount;
 use super::notice::Notice;
 use super::passphrase::PassphraseRequest;
 use super::question::{Answer, Question, QuestionId};
@@ -147,6 +148,9 @@ pub enum Event {
         number: DiscNo,
         reached: Reached,
     },
+    /// The discs that the command goes through: one was begun or is done, or the number of them is
+    /// known better.
+    Discs(DiscCount),
     Note(Notice),
     Trouble(Trouble),
     /// Somebody is asked, and the work that asks waits.
@@ -201,6 +205,7 @@ pub struct RunState {
     questions: BTreeMap<QuestionId, Prompt>,
     /// By drive.
     wanted: BTreeMap<String, InsertRequest>,
+    discs: DiscCount,
 }
 
 impl RunState {
@@ -217,6 +222,11 @@ impl RunState {
     /// The media that are waited for, one for each drive.
     pub fn wanted(&self) -> impl Iterator<Item = &InsertRequest> {
         self.wanted.values()
+    }
+
+    /// The discs that the command goes through.
+    pub fn discs(&self) -> DiscCount {
+        self.discs
     }
 
     pub(super) fn apply(&mut self, event: &Event) {
@@ -244,6 +254,7 @@ impl RunState {
             Event::NoLongerWanted(request) => {
                 self.wanted.remove(&request.drive);
             }
+            Event::Discs(discs) => self.discs = *discs,
             Event::Disc { .. } | Event::Note(_) | Event::Trouble(_) => {}
         }
     }

@@ -4,6 +4,7 @@ pub mod beneath;
 pub mod clock;
 pub mod command;
 pub mod confinement;
+pub mod disc_count;
 pub mod event;
 #[cfg(test)]
 pub mod fake_operator;

@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use super::disc_count::DiscCount;
 use super::event::{
     Activity, Event, Listener, Progress, Prompt, Reached, Reply, RunState, Task, TaskId, Trouble,
 };
@@ -123,6 +124,15 @@ impl Monitor {
         self.stream.pass_on(Event::Disc { set, number, reached });
     }
 
+    /// Changes what is known of the discs that the command goes through.
+    pub fn count_discs(&self, change: impl FnOnce(&mut DiscCount)) {
+        self.stream.pass_on_made(|state| {
+            let mut discs = state.discs();
+            change(&mut discs);
+            Event::Discs(discs)
+        });
+    }
+
     /// A fact that a person wants to read even when all goes well.
     pub fn note(&self, notice: Notice) {
         self.stream.pass_on(Event::Note(notice));
@@ -177,10 +187,16 @@ impl EventStream {
 
     /// Listeners hear it while the state is free: one that waits holds up its own thread only.
     fn pass_on(&self, event: Event) {
-        let listeners = {
+        self.pass_on_made(|_| event);
+    }
+
+    /// The same for an event that depends on the state before it.
+    fn pass_on_made(&self, make: impl FnOnce(&RunState) -> Event) {
+        let (event, listeners) = {
             let mut now = self.now();
+            let event = make(&now.state);
             now.state.apply(&event);
-            now.listeners.clone()
+            (event, now.listeners.clone())
         };
         listeners.iter().for_each(|listener| listener.hear(&event));
     }

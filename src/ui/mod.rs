@@ -13,6 +13,8 @@ mod lock;
 pub mod media;
 mod pace;
 pub mod progress;
+mod repeats;
+mod run;
 pub mod safety;
 pub mod screen;
 pub mod sets;

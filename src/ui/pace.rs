@@ -25,11 +25,29 @@ impl RateWindow {
         }
     }
 
+    /// The same work goes on at `now`, after nothing was done since `then`: that time does not count.
+    pub fn go_on(&mut self, then: Moment, now: Moment) {
+        let pause = now.0 - then.0;
+        self.0.iter_mut().for_each(|(at, _)| at.0 += pause);
+    }
+
     /// What was done in a second; `None` before the first one has passed.
     pub fn rate(&self, now: Moment, done: u64) -> Option<u64> {
         let &(then, before) = self.0.front()?;
         let seconds = u64::try_from(now.0 - then.0).unwrap_or(0);
         done.saturating_sub(before).checked_div(seconds)
+    }
+}
+
+/// `45 s`, `12 min`, `3 h 05 min`
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds.div_ceil(60)),
+        _ => {
+            let minutes = seconds.div_ceil(60);
+            format!("{} h {:02} min", minutes / 60, minutes % 60)
+        }
     }
 }
 
@@ -46,6 +64,27 @@ mod tests {
             pace.note(Moment(second), done);
         }
         assert_eq!(pace.rate(Moment(100), done), Some(10));
+    }
+
+    #[test]
+    fn durations_are_short() {
+        assert_eq!(duration(45), "45 s");
+        assert_eq!(duration(61), "2 min");
+        assert_eq!(duration(3599), "60 min");
+        assert_eq!(duration(11_070), "3 h 05 min");
+    }
+
+    #[test]
+    fn a_pause_does_not_make_the_work_slower() {
+        let mut pace = RateWindow::from(Moment(0), 0);
+        for second in 1..=20 {
+            pace.note(Moment(second), 100 * second as u64);
+        }
+        // For an hour a disc is burned, and the next one waits.
+        pace.go_on(Moment(20), Moment(3620));
+        assert_eq!(pace.rate(Moment(3620), 2000), Some(100));
+        pace.note(Moment(3630), 3000);
+        assert_eq!(pace.rate(Moment(3630), 3000), Some(100));
     }
 
     #[test]

@@ -3,20 +3,24 @@
 //! go on side by side have a reporter each, and share the screen.
 
 use super::asked::{answer_event, insert_event, question_event};
+use super::json::event::{DiscProgressObject, Event as Object};
 use super::lock::locked;
-use super::pace::RateWindow;
+use super::pace::{RateWindow, duration};
+use super::repeats::{Repeats, kind_of_notice, kind_of_trouble};
+use super::run::RunProgress;
 use super::screen::Screen;
 use super::words;
 use crate::model::Bytes;
 use crate::port::clock::Moment;
+use crate::port::disc_count::DiscCount;
 use crate::port::event::{
     Activity, Event, Listener, Progress, RunState, Task, TaskId, Trouble, Unit,
 };
 use crate::port::notice::Notice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 /// Seconds between two lines in a log: an hour of burning makes 120 of them.
@@ -53,8 +57,21 @@ pub struct Reporter {
     running: Mutex<BTreeMap<TaskId, RunningBar>>,
     /// The command, until it has a part: one that only prints what is known has none.
     command: Mutex<Option<Task>>,
-    /// What the packing of the discs before has done: its count goes on from disc to disc.
-    packed: AtomicU64,
+    /// Of the disc before: the packing goes on from disc to disc.
+    packed: Mutex<Option<Paused>>,
+    run: Mutex<RunProgress>,
+    run_bar: Mutex<Option<ProgressBar>>,
+    repeats: Mutex<Repeats>,
+    /// Messages of one kind are not shortened.
+    shows_all: bool,
+}
+
+/// Packing that waits until the next disc has its turn.
+struct Paused {
+    /// The work that it is a part of.
+    parent: Option<TaskId>,
+    pace: RateWindow,
+    at: Moment,
 }
 
 /// A task that counts something.
@@ -75,12 +92,33 @@ impl Reporter {
     }
 
     pub fn with_clock(screen: Arc<Screen>, show: Show, clock: Clock) -> Reporter {
-        let (running, command) = (Mutex::default(), Mutex::default());
-        Reporter { screen, show, clock, running, command, packed: AtomicU64::new(0) }
+        Reporter {
+            screen,
+            show,
+            clock,
+            running: Mutex::default(),
+            command: Mutex::default(),
+            packed: Mutex::default(),
+            run: Mutex::default(),
+            run_bar: Mutex::default(),
+            repeats: Mutex::default(),
+            shows_all: false,
+        }
+    }
+
+    /// Shows each message, however many there are of one kind.
+    pub fn showing_all(self) -> Reporter {
+        Reporter { shows_all: true, ..self }
+    }
+
+    /// Says how many messages were left out: at the end of the work, before its result.
+    pub fn say_left_out(&self) {
+        let lines = locked(&self.repeats).take_lines();
+        lines.iter().for_each(|line| self.screen.say(line));
     }
 
     /// Events are a courtesy: the run does not fail because nobody reads them any more.
-    fn event(&self, event: Value) {
+    fn event(&self, event: impl Serialize) {
         if self.show != Show::Nothing {
             let _ = self.screen.object(&event);
         }
@@ -100,29 +138,45 @@ impl Reporter {
             self.event(task_event(&command));
         }
         self.event(task_event(task));
+        if matches!(task.what, Activity::Command(_)) {
+            locked(&self.run).command = Some(task.clone());
+        }
         if task.what.unit() == Unit::None {
             return;
         }
+        let now = (self.clock)();
+        locked(&self.run).begun(now);
+        self.draw_run(now);
         if self.show == Show::Lines {
             self.screen.say(&task_line(task));
         }
-        let running = self.bar(task, (self.clock)());
+        let running = self.bar(task, now);
         locked(&self.running).insert(task.id, running);
     }
 
     fn bar(&self, task: &Task, now: Moment) -> RunningBar {
         let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(task)));
-        // A count that goes on begins where the disc before left it.
-        let before =
-            if task.what == Activity::Packing { self.packed.load(Ordering::Relaxed) } else { 0 };
         RunningBar {
             task: task.clone(),
             progress: Progress::default(),
-            pace: RateWindow::from(now, before),
+            pace: self.pace(task, now),
             lined: now,
             told: now,
             news: false,
             bar,
+        }
+    }
+
+    /// Packing goes on as fast as it was on the disc before: what was between them does not count.
+    fn pace(&self, task: &Task, now: Moment) -> RateWindow {
+        let is_next =
+            |before: &Paused| task.what == Activity::Packing && before.parent == task.parent;
+        match locked(&self.packed).take_if(|before| is_next(before)) {
+            Some(Paused { mut pace, at, .. }) => {
+                pace.go_on(at, now);
+                pace
+            }
+            None => RateWindow::from(now, 0),
         }
     }
 
@@ -146,8 +200,10 @@ impl Reporter {
             running.told = now;
             running.news = false;
             self.event(progress_event(&running.task, progress));
+            locked(&self.run).advanced(&running.task, progress.done);
             if let Some(bar) = &running.bar {
                 bar.set_message(running.line(now));
+                self.draw_run(now);
             }
         }
         if self.show == Show::Lines && now.0 - running.lined.0 >= LINES_APART {
@@ -159,7 +215,7 @@ impl Reporter {
     /// That a command is over, the end of its output says.
     fn ended(&self, task: &Task) {
         if let Some(ended) = locked(&self.running).remove(&task.id) {
-            self.close(&ended);
+            self.close(ended, (self.clock)());
         }
         if !matches!(task.what, Activity::Command(_)) {
             self.event(json!({"event": "end", "task": task.id}));
@@ -167,29 +223,79 @@ impl Reporter {
     }
 
     /// Without it a bar stays behind the last words.
-    fn close(&self, ended: &RunningBar) {
+    fn close(&self, ended: RunningBar, now: Moment) {
         if let Some(bar) = &ended.bar {
             self.screen.remove_bar(bar);
         }
-        if ended.task.what == Activity::Packing {
-            self.packed.store(ended.progress.done, Ordering::Relaxed);
-        }
+        locked(&self.run).ended(now);
+        self.draw_run(now);
         if ended.news {
             self.event(progress_event(&ended.task, ended.progress));
+        }
+        if ended.task.what == Activity::Packing {
+            let (parent, pace) = (ended.task.parent, ended.pace);
+            *locked(&self.packed) = Some(Paused { parent, pace, at: now });
+        }
+    }
+
+    fn counted(&self, discs: DiscCount) {
+        let now = (self.clock)();
+        let (is_next, event, line) = {
+            let mut run = locked(&self.run);
+            let is_next = run.counted(discs, now);
+            (is_next, run.command.as_ref().map(|task| count_event(task, discs)), run.line(now))
+        };
+        event.into_iter().for_each(|event| self.event(event));
+        match (self.show, line) {
+            (Show::Lines, Some(line)) if is_next => self.screen.say(&line),
+            (Show::Bar, _) => self.draw_run(now),
+            _ => {}
+        }
+    }
+
+    /// The line above the bars is there as long as there are any.
+    fn draw_run(&self, now: Moment) {
+        if self.show != Show::Bar {
+            return;
+        }
+        let line = {
+            let run = locked(&self.run);
+            run.line(now).filter(|_| run.is_working())
+        };
+        let mut drawn = locked(&self.run_bar);
+        match line {
+            Some(line) => {
+                let bar = drawn.get_or_insert_with(|| self.screen.add_top_bar(run_bar()));
+                bar.set_message(line);
+                bar.tick();
+            }
+            None => {
+                drawn.take().iter().for_each(|bar| self.screen.remove_bar(bar));
+            }
         }
     }
 
     fn note(&self, notice: &Notice) {
         if self.show != Show::Nothing {
             let text = words::notice(notice);
-            self.screen.say(&text);
+            let kind = kind_of_notice(notice).map(|kind| format!("notice: {kind}"));
+            self.say_unless_repeated(kind, &text, &text);
             self.event(json!({"event": "note", "text": text, "notice": notice}));
         }
     }
 
     fn trouble(&self, trouble: &Trouble) {
-        self.screen.say(&trouble.to_string());
+        let kind = Some(kind_of_trouble(trouble));
+        self.say_unless_repeated(kind, &trouble.what, &trouble.to_string());
         self.always(&json!({"event": "trouble", "thing": trouble.thing, "what": trouble.what}));
+    }
+
+    /// For people; programs get every one.
+    fn say_unless_repeated(&self, kind: Option<String>, sample: &str, text: &str) {
+        let kind = kind.filter(|_| !self.shows_all);
+        if kind.is_none_or(|kind| locked(&self.repeats).is_shown(kind, sample)) {
+            self.screen.say(text);
+        }
     }
 }
 
@@ -208,6 +314,9 @@ impl Listener for Reporter {
         }
         state.questions().for_each(|(id, prompt)| self.always(&question_event(id, prompt)));
         state.wanted().for_each(|request| self.always(&insert_event(request)));
+        if state.discs() != DiscCount::default() {
+            self.counted(state.discs());
+        }
     }
 
     fn hear(&self, event: &Event) {
@@ -218,6 +327,7 @@ impl Listener for Reporter {
             Event::Disc { number, reached, .. } => {
                 self.event(json!({"event": "disc", "disc": number, "state": reached}));
             }
+            Event::Discs(discs) => self.counted(*discs),
             Event::Note(notice) => self.note(notice),
             Event::Trouble(trouble) => self.trouble(trouble),
             Event::Asked { question, prompt } => self.always(&question_event(*question, prompt)),
@@ -240,6 +350,16 @@ fn new_bar(task: &Task) -> ProgressBar {
         bar.set_style(style.progress_chars("=> "));
     }
     bar.with_message(task_line(task))
+}
+
+/// A line of its own.
+fn run_bar() -> ProgressBar {
+    let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+    // As above.
+    if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
+        bar.set_style(style);
+    }
+    bar
 }
 
 /// `packing disc 3, 25.0 GB`
@@ -291,18 +411,6 @@ fn percent(done: u64, total: u64) -> u64 {
     if total == 0 { 100 } else { percent.min(100) as u64 }
 }
 
-/// `45 s`, `12 min`, `3 h 05 min`
-pub(super) fn duration(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds.div_ceil(60)),
-        _ => {
-            let minutes = seconds.div_ceil(60);
-            format!("{} h {:02} min", minutes / 60, minutes % 60)
-        }
-    }
-}
-
 /// A task that counts is a phase.
 fn task_event(task: &Task) -> Value {
     let event = if task.what.unit() == Unit::None { "task" } else { "phase" };
@@ -330,6 +438,14 @@ fn progress_event(task: &Task, progress: Progress) -> Value {
     })
 }
 
+/// How far a command is that goes through several discs.
+fn count_event(command: &Task, discs: DiscCount) -> Object {
+    let DiscCount { begun, done, verified, total, is_estimate: estimated } = discs;
+    let (phase, task) = (command.what.word(), command.id);
+    let progress = DiscProgressObject { phase, task, total, done, begun, verified, estimated };
+    Object::Progress(progress)
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::screen::testing::{Paper, screen};
@@ -337,7 +453,7 @@ mod tests {
     use crate::model::DiscNo;
     use crate::port::event::Reached;
     use crate::port::monitor::{Monitor, NewTask};
-    use crate::port::notice::BurnNotice;
+    use crate::port::notice::{BurnNotice, VerifyNotice};
     use std::sync::atomic::{AtomicI64, Ordering};
 
     /// A reporter that listens, whose clock stands until it is moved.
@@ -349,6 +465,25 @@ mod tests {
         let monitor = Monitor::new();
         monitor.listen(Arc::new(Reporter::with_clock(screen, show, clock)));
         (monitor, time, people, results)
+    }
+
+    /// A reporter whose left-out messages can be asked for.
+    fn speaker(show: Show, json: bool, shows_all: bool) -> (Monitor, Arc<Reporter>, Paper, Paper) {
+        let (screen, people, results) = screen(json);
+        let reporter = Reporter::with_clock(screen, show, Arc::new(|| Moment(0)));
+        let reporter = Arc::new(if shows_all { reporter.showing_all() } else { reporter });
+        let monitor = Monitor::new();
+        monitor.listen(reporter.clone());
+        (monitor, reporter, people, results)
+    }
+
+    /// Files that cannot be read, and one other trouble among them.
+    fn unreadable(monitor: &Monitor, count: usize) {
+        for number in 1..=count {
+            let what = format!("cannot be opened: /src/{number}: Permission denied");
+            monitor.trouble(&Trouble { thing: format!("file {number}"), what });
+        }
+        monitor.trouble(&Trouble { thing: "disc 3".into(), what: "is damaged".into() });
     }
 
     fn packing() -> NewTask {
@@ -444,6 +579,100 @@ mod tests {
     }
 
     #[test]
+    fn troubles_of_one_kind_are_shown_ten_times_and_then_counted() {
+        for show in [Show::Lines, Show::Nothing] {
+            let (monitor, reporter, people, results) = speaker(show, true, false);
+            unreadable(&monitor, 50);
+            reporter.say_left_out();
+            let text = people.text();
+            let lines: Vec<&str> = text.lines().collect();
+            assert_eq!(lines.len(), 12, "{text}");
+            assert_eq!(lines[0], "file 1: cannot be opened: /src/1: Permission denied");
+            assert_eq!(lines[10], "disc 3: is damaged", "other kinds are shown");
+            let rest = "cannot be opened: /src/50: Permission denied: … and 40 more like this; \
+                --verbose shows all";
+            assert_eq!(lines[11], rest);
+            assert_eq!(results.text().lines().count(), 51, "programs get every event");
+            reporter.say_left_out();
+            assert_eq!(people.text(), text, "the count is said once");
+        }
+    }
+
+    #[test]
+    fn verbose_shows_every_trouble() {
+        let (monitor, reporter, people, _) = speaker(Show::Lines, false, true);
+        unreadable(&monitor, 50);
+        reporter.say_left_out();
+        assert_eq!(people.text().lines().count(), 51);
+    }
+
+    #[test]
+    fn doubts_about_many_discs_are_counted_and_what_a_person_has_to_do_is_always_shown() {
+        let (monitor, reporter, people, results) = speaker(Show::Lines, true, false);
+        for number in 1..=20 {
+            let medium = format!("shelf/{number}.iso");
+            monitor.note(VerifyNotice::ComparedWithOwnList { medium }.into());
+            let (disc, label) = (DiscNo(number), format!("SET_{number:04}"));
+            monitor.note(BurnNotice::DiscDone { disc, copy: None, label }.into());
+        }
+        reporter.say_left_out();
+        let text = people.text();
+        let count = |word: &str| text.lines().filter(|line| line.contains(word)).count();
+        assert_eq!((count("SET_"), count("shelf/")), (20, 11), "{text}");
+        assert!(
+            text.trim_end().ends_with("… and 10 more like this; --verbose shows all"),
+            "{text}"
+        );
+        assert_eq!(results.text().lines().count(), 40);
+    }
+
+    #[test]
+    fn a_log_says_once_for_each_disc_how_far_the_run_is() {
+        let (monitor, time, people, results) = reporter(Show::Lines, true);
+        let command = monitor.begin(NewTask::new(Activity::Command("burn")));
+        command.count_discs(|count| count.expect(3, false));
+        for number in [5, 6] {
+            command.count_discs(DiscCount::begin);
+            let new = NewTask::new(Activity::Writing).disc(DiscNo(number)).total(100);
+            let task = command.begin(new);
+            time.fetch_add(600, Ordering::SeqCst);
+            drop(task);
+            command.count_discs(|count| count.end(true));
+            // Nobody is there to change the disc.
+            time.fetch_add(7200, Ordering::SeqCst);
+        }
+        let lines = "disc 1 of 3\nwriting disc 5, 100 B\n\
+            disc 2 of 3, 1 verified, 20 min left\nwriting disc 6, 100 B\n";
+        assert_eq!(people.text(), lines);
+        let events: Vec<Value> =
+            results.text().lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let last = json!({"event": "progress", "phase": "burn", "task": events[0]["task"],
+            "total": 3, "done": 2, "begun": 2, "verified": 2, "estimated": false});
+        assert_eq!(events.last(), Some(&last));
+    }
+
+    #[test]
+    fn packing_goes_on_at_its_pace_after_the_disc_before_was_burned() {
+        let (monitor, time, people, _) = reporter(Show::Lines, false);
+        let mut packed = 0;
+        for _ in 0..2 {
+            let task = monitor.begin(packing());
+            for _ in 0..30 {
+                time.fetch_add(1, Ordering::SeqCst);
+                packed += 100_000_000;
+                task.progress(done(packed));
+            }
+            drop(task);
+            time.fetch_add(3600, Ordering::SeqCst);
+        }
+        let task = monitor.begin(packing());
+        time.fetch_add(LINES_APART, Ordering::SeqCst);
+        task.progress(done(packed + 30 * 100_000_000));
+        let text = people.text();
+        assert_eq!(text.matches(", 100 MB/s, ").count(), 3, "{text}");
+    }
+
+    #[test]
     fn notes_reach_people_and_programs() {
         let (monitor, _, people, results) = reporter(Show::Lines, true);
         monitor.note(BurnNotice::BurnAborted { disc: DiscNo(3) }.into());
@@ -477,20 +706,12 @@ mod tests {
     }
 
     #[test]
-    fn durations_are_short() {
-        assert_eq!(duration(45), "45 s");
-        assert_eq!(duration(61), "2 min");
-        assert_eq!(duration(3599), "60 min");
-        assert_eq!(duration(11_070), "3 h 05 min");
-    }
-
-    #[test]
     fn the_bars_templates_are_sound() {
         for total in [None, Some(1)] {
             let bar = new_bar(&task(Activity::Writing, total));
             assert!(bar.message().starts_with("writing"));
         }
-        for template in ["[{bar:8}] {wide_msg}", "{spinner} {wide_msg}"] {
+        for template in ["[{bar:8}] {wide_msg}", "{spinner} {wide_msg}", "{wide_msg}"] {
             assert!(ProgressStyle::with_template(template).is_ok());
         }
     }

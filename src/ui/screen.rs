@@ -147,6 +147,11 @@ impl Screen {
         self.bars.add(bar)
     }
 
+    /// Draws this bar above the others, from now on.
+    pub fn add_top_bar(&self, bar: ProgressBar) -> ProgressBar {
+        self.bars.insert(0, bar)
+    }
+
     /// Wipes a bar.
     pub fn remove_bar(&self, bar: &ProgressBar) {
         bar.finish_and_clear();

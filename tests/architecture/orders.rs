@@ -56,7 +56,10 @@ pub const ORDERS: [LevelOrder; 6] = [
         &[
             ("sentences", &["words"]),
             ("terminal and screen", &["keyboard", "lock", "screen", "styled", "table", "terminal"]),
-            ("the talk with a person", &["ask", "asked", "exit", "json", "pace", "progress"]),
+            (
+                "the talk with a person",
+                &["ask", "asked", "exit", "json", "pace", "progress", "repeats", "run"],
+            ),
             (
                 "what results look like",
                 &[

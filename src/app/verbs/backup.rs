@@ -35,6 +35,7 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
             let mut shelf = dest.map(|dest| open_shelf(app, dest)).transpose()?;
             let is_burned = args.dest.as_deref().is_some_and(is_device);
             let planned = dry_run(&request, shelf.as_deref_mut(), app.context())?;
+            app.end_of_work();
             return plan(app, &planned, is_burned);
         }
         let dest = args.dest.as_deref();
@@ -44,6 +45,7 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
             request.disc_size.blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         }
         let report = backup(&request, drives.as_mut(), app.context_for(&args.burning))?;
+        app.end_of_work();
         tell(app, &report)
     })
 }

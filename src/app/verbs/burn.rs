@@ -17,6 +17,7 @@ pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
     let name = app.common.set.as_ref();
     let context = app.context_for(&args.burning);
     let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, context)?;
+    app.end_of_work();
     if report.burned.is_empty() && report.lost.is_empty() && !app.common.quiet {
         app.screen.say("nothing is staged");
     }

@@ -39,6 +39,7 @@ fn run_rebuild(app: &App, args: Args) -> Result<Exit, RunError> {
         };
         Ok(rebuild(&request, drives, app.context())?)
     })?;
+    app.end_of_work();
     tell(app, &report)?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }

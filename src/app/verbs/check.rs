@@ -35,6 +35,7 @@ pub fn run(app: &App, args: CheckArgs) -> Result<Exit, RunError> {
     }
     let mut drive = open_source(app, &request.from)?;
     let report = check(&request, drive.as_deref_mut(), app.context())?;
+    app.end_of_work();
     tell(app, &report)?;
     let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
     let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };

@@ -23,6 +23,7 @@ pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
     let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
     let context = app.context_for(&args.burning);
     let copied = copy(&request, source.as_deref_mut(), &mut drives, context)?;
+    app.end_of_work();
     for done in copied {
         let (disc, set, copies) = (done.disc.number, done.set, done.copies);
         if !app.common.quiet {

@@ -27,6 +27,7 @@ pub fn run(app: &App, args: DrillArgs) -> Result<Exit, RunError> {
             trust: trust(app, args.verify_signature.as_deref())?,
         };
         let report = drill(&request, drive.as_deref_mut(), app.context())?;
+        app.end_of_work();
         tell(app, &report.discs)?;
         Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
     })

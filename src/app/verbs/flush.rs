@@ -25,6 +25,7 @@ pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
         };
         Ok(flush(request, app.context())?)
     })?;
+    app.end_of_work();
     if !app.common.quiet {
         words(&flushed).iter().for_each(|words| app.screen.say(words));
     }

@@ -41,6 +41,7 @@ pub fn run(app: &App, args: MigrateArgs) -> Result<Exit, RunError> {
         };
         let context = app.context_for(&args.burning);
         let report = migrate(&request, source.as_deref_mut(), &mut drives, context)?;
+        app.end_of_work();
         tell(app, &report)?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
     })

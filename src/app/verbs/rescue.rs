@@ -29,6 +29,7 @@ pub fn run(app: &App, args: RescueArgs) -> Result<Exit, RunError> {
         trust: trust(app, None)?,
     };
     let report = rescue(&request, &open, app.context())?;
+    app.end_of_work();
     tell(app, &request, &report)?;
     Ok(if report.is_sound() { Exit::Done } else { Exit::Incomplete })
 }

@@ -40,6 +40,7 @@ pub fn run(app: &App, args: RestoreArgs) -> Result<Exit, RunError> {
             scratch: app.scratch()?,
         };
         let report = restore(&request, drive.as_deref_mut(), app.context())?;
+        app.end_of_work();
         tell(app, &report, args.dry_run)
     })
 }

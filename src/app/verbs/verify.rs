@@ -25,6 +25,7 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
             keys: Some(keys),
         };
         let report = verify_from(&request, drive.as_deref_mut(), app.context())?;
+        app.end_of_work();
         tell(app, &report)?;
         let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
         let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };

@@ -32,7 +32,8 @@ pub struct Common {
     /// Print only errors and warnings
     #[arg(long, help_heading = "Options of every command")]
     pub quiet: bool,
-    /// Also report which sandboxing features the kernel does not support
+    /// Show each message, however many are alike, and report which sandboxing features the kernel
+    /// does not support
     #[arg(long, help_heading = "Options of every command")]
     pub verbose: bool,
     /// How long to wait for a disc, an answer, or another coldcut: 90s, 10m, 2h, or `forever`

@@ -202,7 +202,8 @@ impl BackupRun<'_> {
         let rehashed = std::mem::take(&mut compared.rehashed);
         self.note_compared(&compared);
         let must = first && (compared.differs() || !queue.is_empty()) || self.request.flush;
-        Ok(PackWork { seq, queue, begun, rehashed, must, load: compared.load.span, ahead })
+        let (load, discs) = (compared.load.span, list.discs);
+        Ok(PackWork { seq, queue, begun, rehashed, must, load, discs, ahead })
     }
 
     /// Whether staging has room for the disc that is burned and for the next one, too.

@@ -5,11 +5,13 @@ use std::collections::HashMap;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, Counts};
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
+use crate::pack::estimate::{Media, discs_left};
 use crate::pack::filler::PackConfig;
 use crate::pack::queue::Queue;
 use crate::pack::{Fill, Filler, PackError};
 use crate::port::clock::Moment;
-use crate::port::event::Activity;
+use crate::port::disc_count::DiscCount;
+use crate::port::event::{Activity, Progress};
 use crate::port::monitor::NewTask;
 use crate::port::notice::StagingNotice;
 use crate::port::question::{Answer, Question};
@@ -34,6 +36,8 @@ pub(in crate::flow) struct PackWork {
     /// A disc is made even if nothing but rows differs.
     pub must: bool,
     pub load: u64,
+    /// How many discs it is estimated to take, recovery discs included.
+    pub discs: u64,
     /// The next disc is packed while one is burned.
     pub ahead: bool,
 }
@@ -62,6 +66,8 @@ struct Packing<'a> {
     load: u64,
     /// Nothing is left to pack, and the snapshot says so: a disc more is for listings alone.
     finished: bool,
+    /// The last disc that was counted as begun.
+    counted: Option<DiscNo>,
 }
 
 impl BackupRun<'_> {
@@ -72,7 +78,7 @@ impl BackupRun<'_> {
         drives: Option<&Beside>,
         work: PackWork,
     ) -> Result<(), FlowError> {
-        let PackWork { seq, queue, begun, rehashed, must, load, ahead } = work;
+        let PackWork { seq, queue, begun, rehashed, must, load, discs, ahead } = work;
         let spare = self.spare.take();
         let run = &*self;
         let writer = &run.writer;
@@ -95,7 +101,8 @@ impl BackupRun<'_> {
         };
         let filler = Filler::new(config, disc, must);
         let filler = if spare.is_some() { filler.choosing() } else { filler };
-        let finished = false;
+        let (finished, counted) = (false, None);
+        monitor.count_discs(|count| count.expect(discs, true));
         let mut packing = Packing {
             run,
             seq,
@@ -108,6 +115,7 @@ impl BackupRun<'_> {
             ahead,
             load,
             finished,
+            counted,
         };
         let made = packing.run()?;
         packing.settle()?;
@@ -148,13 +156,16 @@ impl<'a> Packing<'a> {
                 return Ok(made);
             }
             self.use_spare()?;
+            self.count_begun(self.filler.disc().number);
             let closed =
                 self.writer().close_disc(self.texts, self.filler.disc(), &mut self.ledger)?;
             made.discs.push((closed.number, closed.closing.image.bytes()));
-            if let Some(drives) = self.drives {
-                drives.give(self.ledger.catalog(), &closed)?;
+            match self.drives {
+                Some(drives) => drives.give(self.ledger.catalog(), &closed)?,
+                None => self.writer().context.monitor.count_discs(|count| count.end(false)),
             }
             self.recovery_discs()?;
+            self.count_left();
             if !self.ahead {
                 self.settle()?;
             }
@@ -189,6 +200,7 @@ impl<'a> Packing<'a> {
         let disc = self.spare.is_none().then_some(self.filler.disc().number);
         let new = NewTask { disc, ..NewTask::new(Activity::Packing).total(self.load) };
         let task = (!self.queue.is_empty()).then(|| monitor.begin(new));
+        disc.filter(|_| task.is_some()).into_iter().for_each(|disc| self.count_begun(disc));
         let task = task.as_deref().unwrap_or(monitor);
         Ok(self.filler.fill(&mut self.queue, &mut self.ledger, task)?)
     }
@@ -208,9 +220,35 @@ impl<'a> Packing<'a> {
     /// Nothing came to the disc that waits.
     fn leave_spare(&mut self) -> Result<(), FlowError> {
         match (self.spare.take(), self.drives) {
-            (Some(spare), Some(drives)) => drives.give(self.ledger.catalog(), &spare),
+            (Some(spare), Some(drives)) => {
+                self.count_begun(spare.number);
+                drives.give(self.ledger.catalog(), &spare)
+            }
             _ => Ok(()),
         }
+    }
+
+    /// Each disc is counted once, however often it is opened.
+    fn count_begun(&mut self, disc: DiscNo) {
+        if self.counted.replace(disc) != Some(disc) {
+            self.writer().context.monitor.count_discs(DiscCount::begin);
+        }
+    }
+
+    /// How many discs are left if the rest compresses like what was packed so far: the estimate
+    /// before the first byte is for data that does not compress.
+    fn count_left(&self) {
+        let facts = &self.writer().set.facts;
+        let media = Media { capacity: self.writer().capacity, parity: facts.parity };
+        let left = match (self.finished, self.filler.progress()) {
+            (true, _) => 0,
+            (false, Progress { done: 0, .. }) => return,
+            (false, packed) => discs_left(self.load, packed, media).max(1),
+        };
+        let recovery = facts
+            .parity_discs
+            .map_or(0, |ratio| left.div_ceil(u64::from(ratio.data)) * u64::from(ratio.recovery));
+        self.writer().context.monitor.count_discs(|count| count.expect(left + recovery, true));
     }
 
     fn next_disc(&mut self, first_of_run: bool) -> Result<(), FlowError> {
@@ -226,7 +264,10 @@ impl<'a> Packing<'a> {
         let Some(drives) = self.drives else { return Ok(()) };
         let DiscWriter { staging, set, context, .. } = self.run.writer;
         let made = Grouping::new(staging, set, context).make(self.ledger.catalog())?;
-        made.iter().try_for_each(|disc| drives.give(self.ledger.catalog(), disc))
+        made.iter().try_for_each(|disc| {
+            context.monitor.count_discs(DiscCount::begin);
+            drives.give(self.ledger.catalog(), disc)
+        })
     }
 
     /// When all discs are safe: the last group may be full, or is closed as it is.

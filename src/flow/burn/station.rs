@@ -9,6 +9,7 @@ use crate::drive::burning::{BurnError, Burned, burn};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Remedy};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
+use crate::port::disc_count::DiscCount;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
 use crate::port::notice::BurnNotice;
@@ -50,6 +51,9 @@ impl Station<'_> {
         self.burn_recovery_discs(catalog)?;
         let mut discs = waiting(catalog, self.set, self.staging)?;
         discs.retain(|disc| is_meant(disc.number));
+        // A recovery disc is made when its group is full.
+        let (more, is_estimate) = (discs.len() as u64, self.set.facts.parity_discs.is_some());
+        self.context.monitor.count_discs(|count| count.expect(more, is_estimate));
         discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
         Ok(discs)
     }
@@ -62,6 +66,7 @@ impl Station<'_> {
         refuse_unreadable(catalog, self.set, disc)?;
         let order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
+        self.context.monitor.count_discs(DiscCount::begin);
         self.make_safe(&order, &mut records)?;
         self.burn_recovery_discs(catalog)
     }
@@ -110,6 +115,7 @@ impl Station<'_> {
         if copies.good.len() >= self.set.copies as usize {
             self.staging.remove(self.set, order.disc.number)?;
         }
+        self.context.monitor.count_discs(|count| count.end(true));
         Ok(())
     }
 

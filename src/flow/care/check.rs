@@ -14,6 +14,7 @@ use crate::drive::Drive;
 use crate::format::volume::image_name;
 use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
 use crate::port::clock::Moment;
+use crate::port::disc_count::DiscCount;
 use crate::port::notice::{DiscNotice, DriveNotice, VerifyNotice};
 use crate::port::wanted::{WantedDisc, WantedMedium};
 
@@ -230,7 +231,7 @@ impl CheckSession<'_> {
             all.into_iter().partition(|due| shelf_of(&due.copy).is_some());
         self.report.elsewhere = self.pick(shelved);
         let mut due = self.pick(loose);
-        self.say_due(&due);
+        self.expect(&due);
         let mut returns = 0;
         while let Some(first) = due.first() {
             let wanted = match due.len() {
@@ -248,6 +249,7 @@ impl CheckSession<'_> {
                     let (title, context) = (drive.title(), self.context);
                     if let (Some(at), true) = (came_in, inventory.sets.is_empty()) {
                         self.report.untrusted.push(due.remove(at));
+                        self.context.monitor.count_discs(|count| count.skip(1));
                         drop(inventory);
                         give_back(drive, context)?;
                         continue;
@@ -271,6 +273,7 @@ impl CheckSession<'_> {
                     match self.read(&inventory, disc, 0, &one, None) {
                         Err(error) if error.absence().is_some() => {
                             self.tell_gone(&error);
+                            self.context.monitor.count_discs(DiscCount::put_back);
                             due.insert(0, one);
                             drop(inventory);
                             returns += 1;
@@ -319,20 +322,26 @@ impl CheckSession<'_> {
             return Err(inventory.nothing());
         }
         let due = self.pick(here);
-        self.say_due(&due);
+        self.expect(&due);
         for due in due {
             match lying.get(&key(&due)) {
                 Some((disc, at, medium)) => {
                     match self.read(&inventory, disc, *at, &due, Some(medium)) {
                         Err(error) if error.absence().is_some() => {
                             self.tell_gone(&error);
+                            self.context.monitor.count_discs(|count| count.end(false));
                             self.report.missing.push(due);
                         }
                         read => read?,
                     }
                 }
-                None if all_lying.contains(&key(&due)) => self.report.untrusted.push(due),
-                None => self.report.missing.push(due),
+                None => {
+                    self.context.monitor.count_discs(|count| count.skip(1));
+                    match all_lying.contains(&key(&due)) {
+                        true => self.report.untrusted.push(due),
+                        false => self.report.missing.push(due),
+                    }
+                }
             }
         }
         Ok(())
@@ -355,7 +364,9 @@ impl CheckSession<'_> {
         pick(all, self.request.due, Moment::now())
     }
 
-    fn say_due(&self, due: &[DueCopy]) {
+    /// Says what is to be read.
+    fn expect(&self, due: &[DueCopy]) {
+        self.context.monitor.count_discs(|count| count.expect(due.len() as u64, false));
         for due in due {
             let notice = VerifyNotice::CopyDue {
                 set: due.set.facts.name.clone(),
@@ -378,6 +389,7 @@ impl CheckSession<'_> {
     ) -> Result<(), FlowError> {
         let Some(reader) = disc.copies.get(at) else { return Ok(()) };
         let wanted = self.wanted(inventory, disc)?;
+        self.context.monitor.count_discs(DiscCount::begin);
         let checked = verify_copy(&**reader, disc, Ok(wanted), None, self.context)?;
         let seen = Verification {
             disc: due.disc.number,
@@ -394,6 +406,8 @@ impl CheckSession<'_> {
         }
         self.catalog.record_verification(due.set.id, &seen)?;
         let trend = trend(&self.catalog, due)?;
+        let is_verified = checked.finding() == Finding::Ok;
+        self.context.monitor.count_discs(|count| count.end(is_verified));
         self.report.checked.push(CheckedCopy { checked, copy: due.copy.number, trend });
         Ok(())
     }

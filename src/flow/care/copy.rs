@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet};
 use crate::drive::{DiscReader, Drive, Image};
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
+use crate::port::disc_count::DiscCount;
 use crate::port::event::Activity;
 use crate::port::monitor::NewTask;
 use crate::port::notice::VerifyNotice;
@@ -68,7 +69,9 @@ pub fn copy(
         .collect::<Result<_, _>>()?;
     let mut work = Copying { request, source, staging: &staging, set: &set, context };
     let mut copied = Vec::new();
+    context.monitor.count_discs(|count| count.expect(meant.len() as u64, false));
     for disc in meant {
+        context.monitor.count_discs(DiscCount::begin);
         work.one(&mut catalog, &disc, drives)?;
         let copies = catalog.disc(set.id, disc.number)?.map_or(0, |now| now.good_copies);
         copied.push(CopiedDisc { set: set.facts.name.clone(), disc, copies });

@@ -18,6 +18,7 @@ use crate::model::{
 };
 use crate::pack::closing::SIGNATURE;
 use crate::port::clock::Moment;
+use crate::port::disc_count::DiscCount;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
 use crate::port::notice::{
@@ -167,6 +168,8 @@ pub fn verify_from(
         // It is the only one: there is nothing else to tell.
         match report.gone.first() {
             Some(gone) => {
+                // It is read again as the first one.
+                context.monitor.count_discs(|count| *count = DiscCount::default());
                 if let Some((set, number)) = &gone.disc {
                     wanted = WantedDisc::new(set, *number).into();
                 }
@@ -201,6 +204,9 @@ fn verify_piles(
     let catalog = local_catalog(request, context);
     let mut seen = Vec::new();
     let mut ended = Ok(());
+    let media = inventory.sets.iter().flat_map(FoundSet::all).map(|found| found.copies.len());
+    let media = media.sum::<usize>() as u64;
+    context.monitor.count_discs(|count| count.expect(media, false));
     for found_set in &mut inventory.sets {
         let known = catalog.as_ref().and_then(|catalog| CatalogSet::find(catalog, found_set));
         if let Some(known) = &known {
@@ -305,15 +311,18 @@ fn verify_pile(
     };
     for found in found_set.all() {
         if let Some(words) = found.swapped_for(&request.from) {
+            context.monitor.count_discs(|count| count.skip(found.copies.len() as u64));
             let thing = found.label().to_string();
             context.monitor.trouble(&Trouble { thing, what: words });
             report.unreadable += 1;
             continue;
         }
         for copy in &found.copies {
+            context.monitor.count_discs(DiscCount::begin);
             let checked = match reading.verify(&**copy, found) {
                 Ok(checked) => checked,
                 Err(FlowError::Drive(DriveError::Gone(absence))) => {
+                    context.monitor.count_discs(|count| count.end(false));
                     report.went_away(found, absence, context);
                     continue;
                 }
@@ -329,6 +338,8 @@ fn verify_pile(
                     outcome: checked.outcome.clone(),
                 });
             }
+            let is_verified = checked.finding() == Finding::Ok;
+            context.monitor.count_discs(|count| count.end(is_verified));
             report.discs.push(checked);
         }
     }

@@ -112,6 +112,10 @@ pub fn migrate(
     writer.take_over(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, context }
         .burn_waiting(&mut catalog, |_| true)?;
+    // What is on the old discs, some of which may be on others already.
+    let sectors: u64 = old.iter().filter_map(|disc| disc.image()).map(|image| image.0).sum();
+    let discs = sectors.div_ceil(capacity.0.max(1));
+    context.monitor.count_discs(|count| count.expect(discs, true));
     let texts = writer.texts(&catalog, last.seq, &Queue::default())?;
     let (disc, new_disc, known) = writer.next_disc(&catalog, &texts, true)?;
     let monitor = context.monitor;

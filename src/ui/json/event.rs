@@ -1,7 +1,9 @@
-//! Objects with a key `event`: what a run reports, and its end. Events of progress are made where
+//! Objects with a key `event`: what a run reports, and its end. Events of tasks are made where
 //! progress is reported.
 
 use serde::Serialize;
+
+use crate::port::event::TaskId;
 
 use super::care::{CheckSummary, DrillSummary, GiveUpSummary, RescueSummary, VerifySummary};
 use super::discs::LocatedObject;
@@ -23,7 +25,21 @@ pub enum Event {
     Drive(DriveObject),
     Error(ErrorObject),
     Located(LocatedObject),
+    Progress(DiscProgressObject),
     Summary(Summary),
+}
+
+/// How far a command is that goes through several discs.
+#[derive(Clone, Debug, Serialize)]
+pub struct DiscProgressObject {
+    /// The command.
+    pub phase: &'static str,
+    pub task: TaskId,
+    pub total: Option<u64>,
+    pub done: u64,
+    pub begun: u64,
+    pub verified: u64,
+    pub estimated: bool,
 }
 
 /// The last object of a run that failed.

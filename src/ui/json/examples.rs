@@ -9,7 +9,7 @@ use serde_json::{Value, to_value};
 use super::care::*;
 use super::discs::*;
 use super::drives::*;
-use super::event::{ErrorObject, Event, Summary};
+use super::event::{DiscProgressObject, ErrorObject, Event, Summary};
 use super::keysheet::KeysheetObject;
 use super::raw_text::RawText;
 use super::rebuild::*;
@@ -20,6 +20,7 @@ use super::status::*;
 use super::storing::*;
 use super::tally::TallyObject;
 use super::words::*;
+use crate::port::event::TaskId;
 
 pub struct Example {
     /// Chapter and heading: ``Results: `discs` ``.
@@ -497,8 +498,18 @@ fn others() -> Vec<Example> {
         unreadable: 1,
     };
     let rebuild = RebuildSummary { sets: vec![set.clone()], unreadable: 1, refused: 1 };
+    let progress = DiscProgressObject {
+        phase: "backup",
+        task: TaskId(1),
+        total: Some(1),
+        done: 1,
+        begun: 1,
+        verified: 1,
+        estimated: true,
+    };
     let error = ErrorObject { kind: "failed", exit: 1, text: word() };
     vec![
+        event("progress", &progress, Event::Progress),
         event("error", &error, Event::Error),
         summary("`restore`", &restore, Summary::Restore),
         object("Summaries: `withheld` of `restore`", withheld),
