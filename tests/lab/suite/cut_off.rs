@@ -84,7 +84,7 @@ fn nobody_comes_and_the_exit_code_says_so() {
     let lab = Lab::new();
     lab.source(1, 1_000_000);
     let done = lab.backup(&lab.one.clone(), &["--wait", "2s"]).ends();
-    done.code(4).said("nobody inserted a blank disc for disc 1 of source");
+    done.code(4).said("timed out waiting for a blank disc for disc 1 of source");
     lab.states(&["staged"]);
 }
 
