@@ -1,6 +1,6 @@
 //! How far the work has come: bars on a terminal, a line now and then in a log, events for
-//! programs. The engine reports to [`Monitor`] and does not know which of these listens. Works that
-//! go on side by side have a reporter each, and share the screen.
+//! programs. The engine reports to a monitor and does not know which of these listens. Tasks that run
+//! side by side have a bar each.
 
 use super::asked::{answer_event, insert_event, question_event};
 use super::json::event::{DiscProgressObject, Event as Object};
@@ -131,16 +131,12 @@ impl Reporter {
 
     fn begun(&self, task: &Task) {
         if matches!(task.what, Activity::Command(_)) {
+            locked(&self.run).command = Some(task.clone());
             *locked(&self.command) = Some(task.clone());
             return;
         }
-        if let Some(command) = locked(&self.command).take() {
-            self.event(task_event(&command));
-        }
+        self.begin_command();
         self.event(task_event(task));
-        if matches!(task.what, Activity::Command(_)) {
-            locked(&self.run).command = Some(task.clone());
-        }
         if task.what.unit() == Unit::None {
             return;
         }
@@ -152,6 +148,12 @@ impl Reporter {
         }
         let running = self.bar(task, now);
         locked(&self.running).insert(task.id, running);
+    }
+
+    fn begin_command(&self) {
+        if let Some(command) = locked(&self.command).take() {
+            self.event(task_event(&command));
+        }
     }
 
     fn bar(&self, task: &Task, now: Moment) -> RunningBar {
@@ -245,7 +247,10 @@ impl Reporter {
             let is_next = run.counted(discs, now);
             (is_next, run.command.as_ref().map(|task| count_event(task, discs)), run.line(now))
         };
-        event.into_iter().for_each(|event| self.event(event));
+        if let Some(event) = event {
+            self.begin_command();
+            self.event(event);
+        }
         match (self.show, line) {
             (Show::Lines, Some(line)) if is_next => self.screen.say(&line),
             (Show::Bar, _) => self.draw_run(now),
@@ -589,8 +594,8 @@ mod tests {
             assert_eq!(lines.len(), 12, "{text}");
             assert_eq!(lines[0], "file 1: cannot be opened: /src/1: Permission denied");
             assert_eq!(lines[10], "disc 3: is damaged", "other kinds are shown");
-            let rest = "cannot be opened: /src/50: Permission denied: … and 40 more like this; \
-                --verbose shows all";
+            let rest = "and 40 more like this (--verbose shows all): cannot be opened: /src/50: \
+                Permission denied";
             assert_eq!(lines[11], rest);
             assert_eq!(results.text().lines().count(), 51, "programs get every event");
             reporter.say_left_out();
@@ -620,7 +625,7 @@ mod tests {
         let count = |word: &str| text.lines().filter(|line| line.contains(word)).count();
         assert_eq!((count("SET_"), count("shelf/")), (20, 11), "{text}");
         assert!(
-            text.trim_end().ends_with("… and 10 more like this; --verbose shows all"),
+            text.contains("and 10 more like this (--verbose shows all): shelf/20.iso"),
             "{text}"
         );
         assert_eq!(results.text().lines().count(), 40);

@@ -38,14 +38,14 @@ impl Repeats {
         is_shown
     }
 
-    /// A line for each kind that was shortened; the next such message begins anew.
+    /// A line for each kind that was shortened; the next such message is counted from one.
     pub fn take_lines(&mut self) -> Vec<String> {
         let kinds = std::mem::take(&mut self.kinds);
         let shortened = kinds.into_values().filter(|repeated| repeated.left_out > 0);
         shortened
             .map(|Repeated { left_out, sample, .. }| {
                 let count = grouped(left_out);
-                format!("{sample}: … and {count} more like this; --verbose shows all")
+                format!("and {count} more like this (--verbose shows all): {sample}")
             })
             .collect()
     }
@@ -125,7 +125,7 @@ mod tests {
         assert_eq!(shown, 10);
         assert!((0..10).all(|_| repeats.is_shown("b".into(), "is damaged")));
         let lines = repeats.take_lines();
-        assert_eq!(lines, ["is gone: … and 4,990 more like this; --verbose shows all"]);
+        assert_eq!(lines, ["and 4,990 more like this (--verbose shows all): is gone"]);
         assert!(repeats.take_lines().is_empty(), "said once");
     }
 
