@@ -85,7 +85,7 @@ pub(super) fn examples() -> super::examples::Examples {
             newest: newest.clone(),
         } =>
             "disc 3 of 2026-11-30T00:00:00Z (00000000-0000-0000-0000-000000000002) belongs to a \
-             different history of the set than disc 5 of 2026-11-29T00:00:00Z \
+             different history of the set from disc 5 of 2026-11-29T00:00:00Z \
              (00000000-0000-0000-0000-000000000001) and is not used",
         ListChanged { medium: "a.iso".into(), newest } =>
             "a.iso: SHA256SUMS differs from the one recorded on disc 5 of 2026-11-29T00:00:00Z \
