@@ -397,7 +397,7 @@ fn certificates_that_only_a_disc_names_are_not_taken_over() {
     }
     // What is named counts.
     let run = bench.run("catalog rebuild shelf --recipient owner.cert");
-    run.says(&stranger).says("are used, and not these").says("source /evil").says("copies 7");
+    run.says(&stranger).says("are used instead").says("source /evil").says("copies 7");
     assert_eq!(bench.fingerprints(&catalog).join(" "), owner);
     bench.write("source", "later", "a later letter\n");
     let words = ["backup", "--disc-size", "3M", "--name", "papers", "--move-source", "--stage"];
@@ -477,7 +477,7 @@ fn a_person_at_a_terminal_says_whether_new_recipients_are_meant() {
     let words = ["backup", "--disc-size", "3M", "--name", "papers", "source", "shelf"];
     for (answer, code, images) in [("n\n", 1, 1), ("y\n", 0, 2)] {
         let mut run = bench.sandbox.at_terminal(words);
-        run.waits_for("Until now").waits_for("Is that meant?").waits_for("[y/N]").types(answer);
+        run.waits_for("Until now").waits_for("Is that intended?").waits_for("[y/N]").types(answer);
         let (found, said) = run.ends();
         assert_eq!(found, code, "{said}");
         assert_eq!(bench.sandbox.images().len(), images, "{said}");

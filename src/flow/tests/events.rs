@@ -13,11 +13,17 @@ use crate::drive::{Drive, DriveError};
 use crate::flow::backup::{BackupRequest, backup};
 use crate::flow::burn::station::Drives;
 use crate::model::DiscNo;
-use crate::model::disc::Ratio;
-use crate::port::event::{Activity, Event, Listener, Progress, Reached, RunState, Task, TaskId};
+use crate::model::disc::{Compression, Ratio};
+use crate::port::event::{
+    Activity, Event, Listener, Progress, Prompt, Reached, Reply, RunState, Task, TaskId,
+};
 use crate::port::monitor::{Monitor, NewTask};
-use crate::port::operator::Nobody;
+use crate::port::operator::{Nobody, Operator};
+use crate::port::passphrase::{PassphraseRequest, Secret};
+use crate::port::question::{Answer, Asked, Question};
+use crate::port::reporting_operator::ReportingOperator;
 use crate::port::stop::Stop;
+use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
 
 /// All that is heard, in the order in which it was.
 #[derive(Default)]
@@ -32,6 +38,9 @@ impl Listener for Journal {
     }
 
     fn hear(&self, event: &Event) {
+        // A page gets it as text.
+        let text = serde_json::to_value(event).unwrap();
+        assert_eq!(text.as_object().unwrap().len(), 1, "{text}");
         self.events.lock().unwrap().push(event.clone());
     }
 }
@@ -145,7 +154,7 @@ fn jukebox(bench: &PipelineBench, failing: BTreeSet<u32>) -> FakeDrive {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 10, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 6, ..ProptestConfig::default() })]
 
     #[test]
     fn tasks_nest_and_end_and_every_disc_comes_to_its_end_in_order(runs in prop::collection::vec(random_run(), 1..3)) {
@@ -160,7 +169,8 @@ proptest! {
             let command = monitor.begin(NewTask::new(Activity::Command("backup")));
             let (ask, stop) = (nobody_asks, Stop::new());
             let request = BackupRequest {
-                drill: true,
+                drill: run.parity.is_some(),
+                compression: Some(Compression::None),
                 parity: run.parity,
                 parity_discs: run.parity_discs.then_some(Some(Ratio { data: 2, recovery: 1 })),
                 ..bench.request(&ask)
@@ -186,6 +196,13 @@ fn who_listens_late_is_told_what_is_running() {
     drop(over);
     let writing = command.begin(NewTask::new(Activity::Writing).disc(DiscNo(3)).total(9));
     writing.done(4);
+    let person = ReportingOperator::new(Nobody, monitor.clone());
+    let insert = |drive: &str| {
+        let wanted = WantedMedium::any(None, DiscChoice::ToVerify);
+        InsertRequest { drive: drive.to_owned(), wanted }
+    };
+    ["/dev/sr0", "/dev/sr1"].iter().for_each(|drive| person.summon(&insert(drive)));
+    person.dismiss(&insert("/dev/sr0"));
     let late = Arc::<Journal>::default();
     monitor.listen(late.clone());
     writing.done(5);
@@ -193,8 +210,45 @@ fn who_listens_late_is_told_what_is_running() {
     let joined = late.joined.lock().unwrap();
     let seen: Vec<_> = joined.tasks().map(|(task, now)| (task.what.word(), now.done)).collect();
     assert_eq!(seen, [("burn", 0), ("writing", 4)]);
+    assert_eq!(joined.wanted().collect::<Vec<_>>(), [&insert("/dev/sr1")]);
+    assert!(serde_json::to_value(&*joined).unwrap()["wanted"]["/dev/sr1"].is_object());
     let events = late.events.lock().unwrap();
     assert!(matches!(events[0], Event::Progress { progress: Progress { done: 5, .. }, .. }));
     assert!(matches!(&events[1], Event::Ended(task) if task.what == Activity::Writing));
     assert_eq!(events.len(), 2);
+}
+
+/// Asks its own monitor what is open while it answers.
+struct LookingBack(Monitor, Arc<Journal>);
+
+impl Operator for LookingBack {
+    fn answer(&self, _: &Asked<Question>) -> Answer {
+        self.0.listen(self.1.clone());
+        Answer::Yes
+    }
+    fn secret(&self, _: &Asked<PassphraseRequest>) -> Option<Secret> {
+        None
+    }
+    fn summon(&self, _: &InsertRequest) {}
+}
+
+#[test]
+fn a_question_is_open_until_it_is_answered() {
+    let (monitor, late) = (Monitor::new(), Arc::<Journal>::default());
+    let person =
+        ReportingOperator::new(LookingBack(monitor.clone(), late.clone()), monitor.clone());
+    let question = Question::AnotherDisc { drive: "/dev/sr0".to_owned() };
+    assert_eq!(person.ask(question.clone()), Answer::Yes);
+    let open: Vec<Prompt> =
+        late.joined.lock().unwrap().questions().map(|(_, prompt)| prompt.clone()).collect();
+    assert_eq!(open, [Prompt::Question(question)]);
+    let answered = |event: &Event| match event {
+        Event::Answered { reply, .. } => Some(*reply),
+        _ => None,
+    };
+    let heard: Vec<_> = late.events.lock().unwrap().iter().filter_map(answered).collect();
+    assert_eq!(heard, [Reply::Answer(Answer::Yes)]);
+    let after = Arc::<Journal>::default();
+    monitor.listen(after.clone());
+    assert_eq!(after.joined.lock().unwrap().questions().count(), 0);
 }

@@ -40,7 +40,7 @@ fn without_a_catalog_a_later_disc_is_asked_for_where_the_one_at_hand_knows_too_l
     bench.tray.will_get(&[two, one, two]);
     let report = restore_from_the_tray(&bench);
     assert!(report.is_complete(), "{report:?}");
-    assert!(noted(&bench, "disc 1 was written before all of this was on discs"));
+    assert!(noted(&bench, "disc 1 was written before the whole snapshot was on discs"));
     let asked = bench.asked();
     assert!(asked[0].starts_with("the disc of films with the highest number"), "{asked:?}");
     for name in ["a", "film0", "film1", "film2"] {
