@@ -91,6 +91,6 @@ fn a_disc_that_is_not_as_later_ones_know_it_is_named() {
         )
         .ok();
     let run = restore(&sandbox, &[], "back");
-    run.ok().says("set-0001.iso: SHA256SUMS is not the one that disc 2 of ");
+    run.ok().says("set-0001.iso: SHA256SUMS differs from the one recorded on disc 2 of ");
     assert!(sandbox.path("back").join("second").exists());
 }
