@@ -166,7 +166,7 @@ fn a_disc_that_was_burned_and_not_recorded_is_read_back_and_not_burned_again() {
     fs::copy(&before, sandbox.catalog()).unwrap();
     fs::remove_dir_all(sandbox.staging()).unwrap();
     fs::rename(staging, sandbox.staging()).unwrap();
-    sandbox.run(["burn", &text(&sandbox.shelf())]).ok().says("read back");
+    sandbox.run(["burn", &text(&sandbox.shelf())]).ok().says("reading it back");
     assert_eq!(disc_states(&sandbox), ["verified"]);
     assert_eq!(sandbox.images().len(), 1);
     assert_eq!(fs::metadata(&sandbox.images()[0]).unwrap().modified().unwrap(), written);

@@ -121,7 +121,7 @@ fn orderly(run: &Run, faults: &mut Vec<String>) {
         fault("panicked");
     }
     for line in stderr.lines().filter(|line| line.contains("every byte matches")) {
-        if !line.contains("checked against the catalog") {
+        if !line.contains("every byte matches the catalog") {
             fault(&format!("against what? {line}"));
         }
     }
