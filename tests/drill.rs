@@ -283,7 +283,7 @@ fn both_scripts_are_tried_and_each_is_named() {
     assert_eq!(faults(&run), ["simple-restore.sh: ended with exit code 1: no"]);
 
     pack_otherwise(&sandbox, "restore.sh", "printf '#!/bin/bash\\nexit 0\\n' >restore.sh");
-    let run = drill(&sandbox, &["--all"]);
+    let run = drill(&sandbox, &["--all", "--verbose"]);
     run.code(5).says("dir/below: was not restored").says("second: was not restored");
 }
 
