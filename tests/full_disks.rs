@@ -174,7 +174,7 @@ fn a_catalog_without_room_is_named_and_gone_on_with_whatever_the_step() {
         let sandbox = many_names();
         let disk = SmallDisk::tmpfs(sandbox.path("known"), &format!("size={size}"));
         let run = sandbox.backup("films", &[]);
-        run.code(1).says("known/catalog.sqlite").says("no room").says(WAY_OUT);
+        run.code(1).says("known/catalog.sqlite").says("no space is left").says(WAY_OUT);
         let status = sandbox.run(["status", "--json"]);
         let sets = status.results();
         let safe = sets.iter().find(|set| set["is_safe"] == true);
