@@ -14,7 +14,7 @@ pub(in crate::flow) fn refuse_other(
     let other = header.disc.filter(|disc| *disc != (txt.id.number, txt.id.uuid));
     let what = match other {
         _ if header.set_uuid != txt.id.set_uuid => {
-            format!("is that of another set, {} ({})", header.set, header.set_uuid)
+            format!("belongs to another set, {} ({})", header.set, header.set_uuid)
         }
         Some((disc, uuid)) => format!("belongs to disc {disc} ({uuid}), not to this disc"),
         None if header.snapshot.seq != txt.snapshot => {
