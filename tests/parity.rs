@@ -355,7 +355,7 @@ fn a_damaged_disc_is_restored_from_its_recovery_data() {
         .run(["verify", &shelf])
         .code(5)
         .says("DAMAGED")
-        .says("and repairable from its recovery data: ");
+        .says("is damaged: repairable from its recovery data: ");
     let json = sandbox.run(["verify", "--json", &shelf]).code(5).objects();
     assert_eq!(json.last().unwrap()["discs"][0]["repairable"], true);
     assert!(json.last().unwrap()["discs"][1]["repairable"].is_null());

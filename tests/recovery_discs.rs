@@ -25,7 +25,7 @@ fn source_for(discs: u64) -> Sandbox {
 fn restore(sandbox: &Sandbox, target: &str) -> Run {
     let catalog = text(&sandbox.path("none"));
     let (shelf, target) = (text(&sandbox.shelf()), text(&sandbox.path(target)));
-    sandbox.run(["restore", "--catalog", &catalog, &shelf, &target])
+    sandbox.run(["restore", "--verbose", "--catalog", &catalog, &shelf, &target])
 }
 
 fn image(sandbox: &Sandbox, number: u32) -> PathBuf {
