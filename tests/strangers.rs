@@ -514,7 +514,10 @@ fn what_a_disc_was_compared_with_is_said() {
     let signed = ["--verify-signature", "a.cert"];
     let none = ["--catalog", "none"];
     let (found, words) = against(&[]);
-    assert!(found == "catalog" && words.contains("every byte matches the catalog"), "{found} {words}");
+    assert!(
+        found == "catalog" && words.contains("every byte matches the catalog"),
+        "{found} {words}"
+    );
     assert_eq!(against(&signed).0, "catalog");
     let (found, words) = against(&none);
     assert!(
