@@ -6,6 +6,8 @@
 
 #[path = "architecture/circles.rs"]
 mod circles;
+#[path = "architecture/files.rs"]
+mod files;
 #[path = "architecture/names.rs"]
 mod names;
 #[path = "architecture/options.rs"]
@@ -19,35 +21,13 @@ mod tokens;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::{Path, PathBuf};
 
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
+use files::{files, root};
 
 /// All Rust files of `src/`, relative to the project, with their text.
 fn sources() -> Vec<(String, String)> {
-    let files = rust_files("src");
+    let files = files("src", ".rs");
     assert!(files.len() > 20, "the search for sources is broken: {files:?}");
-    files
-}
-
-/// All Rust files of a folder, relative to the project, with their text.
-fn rust_files(folder: &str) -> Vec<(String, String)> {
-    let mut dirs = vec![root().join(folder)];
-    let mut files = Vec::new();
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(&dir).unwrap() {
-            let path: PathBuf = entry.unwrap().path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-                files.push((name, fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    files.sort();
     files
 }
 
@@ -98,7 +78,7 @@ fn within_a_module_nobody_knows_a_room_above_him() {
 fn every_file_opens_by_saying_what_it_is() {
     let silent: Vec<String> = ["src", "tests", "fuzz/targets"]
         .into_iter()
-        .flat_map(rust_files)
+        .flat_map(|folder| files(folder, ".rs"))
         .filter(|(_, text)| !text.starts_with("//! "))
         .map(|(file, _)| file)
         .collect();

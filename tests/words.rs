@@ -3,14 +3,17 @@
 
 #![allow(clippy::unwrap_used)] // helpers of tests may panic
 
+#[path = "architecture/files.rs"]
+mod files;
 // The tokens themselves are for tests/architecture.rs.
 #[allow(dead_code)]
 #[path = "architecture/tokens.rs"]
 mod tokens;
 
 use std::fs;
-use std::path::{Path, PathBuf};
 use std::process::Command;
+
+use files::{files, root};
 
 /// What is not written, and what is written instead. Whole words only, in any case.
 const IDIOMS: &[(&str, &str)] = &[
@@ -142,30 +145,6 @@ fn complaints(name: &str, text: &str, first_line: usize) -> Vec<String> {
     let words =
         |Found { line, idiom, instead }| format!("{name}:{line}: \"{idiom}\": write \"{instead}\"");
     found.into_iter().map(words).collect()
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// All files below a folder whose names end so, with their names within the project.
-fn files(folder: &str, ending: &str) -> Vec<(String, String)> {
-    let mut dirs = vec![root().join(folder)];
-    let mut files = Vec::new();
-    while let Some(dir) = dirs.pop() {
-        for entry in fs::read_dir(&dir).unwrap() {
-            let path: PathBuf = entry.unwrap().path();
-            if path.is_dir() {
-                dirs.push(path);
-            } else if path.to_str().unwrap().ends_with(ending) {
-                let name = path.strip_prefix(root()).unwrap().to_str().unwrap().to_owned();
-                files.push((name, fs::read_to_string(&path).unwrap()));
-            }
-        }
-    }
-    files.sort();
-    assert!(files.len() > 5, "the search in {folder} is broken: {files:?}");
-    files
 }
 
 fn none(complaints: &[String]) {

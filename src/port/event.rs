@@ -117,7 +117,7 @@ pub enum Reached {
     Failed,
 }
 
-/// Something went wrong with one thing, and the work goes on without it.
+/// Something went wrong with one file or disc, and the run continues without it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Trouble {
     /// The path, disc or file concerned, fit for a terminal.

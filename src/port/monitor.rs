@@ -49,7 +49,8 @@ struct EventStream {
 #[derive(Default)]
 struct Now {
     state: RunState,
-    listeners: Vec<Arc<dyn Listener>>,
+    /// Handed out at each event, of which a run of many small files has many.
+    listeners: Arc<Vec<Arc<dyn Listener>>>,
 }
 
 impl NewTask {
@@ -84,7 +85,7 @@ impl Monitor {
     pub fn listen(&self, listener: Arc<dyn Listener>) {
         let mut now = self.stream.now();
         listener.join(&now.state);
-        now.listeners.push(listener);
+        Arc::make_mut(&mut now.listeners).push(listener);
     }
 
     /// A part of the work begins, which is a part of this monitor's task.

@@ -36,30 +36,13 @@ pub use watch::WatchNotice;
 
 use serde::Serialize;
 
-/// A fact, by the room of the engine that it comes from. Serialised it is an object whose `kind`
-/// no other fact has, whatever room that is from. A `why` is the text of an error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Notice {
-    Burn(BurnNotice),
-    Catalog(CatalogNotice),
-    Disc(DiscNotice),
-    Drill(DrillNotice),
-    Drive(DriveNotice),
-    Key(KeyNotice),
-    Listing(ListingNotice),
-    Recovery(RecoveryNotice),
-    Rescue(RescueNotice),
-    Restore(RestoreNotice),
-    Set(SetNotice),
-    Shelf(ShelfNotice),
-    Staging(StagingNotice),
-    Verify(VerifyNotice),
-    Watch(WatchNotice),
-}
+macro_rules! rooms {
+    ($(#[$about:meta])* $($room:ident($notice:ident)),* $(,)?) => {
+        $(#[$about])*
+        pub enum Notice {
+            $($room($notice)),*
+        }
 
-macro_rules! from_rooms {
-    ($($room:ident($notice:ident)),* $(,)?) => {
         $(impl From<$notice> for Notice {
             fn from(notice: $notice) -> Notice {
                 Notice::$room(notice)
@@ -68,7 +51,11 @@ macro_rules! from_rooms {
     };
 }
 
-from_rooms! {
+rooms! {
+    /// A fact, by the room of the engine that it comes from. Serialised it is an object whose
+    /// `kind` no other fact has, whatever room that is from. A `why` is the text of an error.
+    #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+    #[serde(untagged)]
     Burn(BurnNotice),
     Catalog(CatalogNotice),
     Disc(DiscNotice),

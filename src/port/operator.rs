@@ -14,8 +14,8 @@ pub trait Operator: Send + Sync {
     /// there. `--yes` may answer only what [`is_answered_by_yes`](Question::is_answered_by_yes).
     fn answer(&self, asked: &Asked<Question>) -> Answer;
 
-    /// Waits for a passphrase, which is not shown; `None` if nobody is there. A new one is asked for
-    /// until two inputs agree.
+    /// Waits for a passphrase, which is not shown; `None` if nobody is there. A new passphrase is
+    /// requested until two inputs agree.
     fn secret(&self, asked: &Asked<PassphraseRequest>) -> Option<Secret>;
 
     /// Says what only hands can do and waits for no answer: the drive sees it being done. Said even

@@ -38,7 +38,7 @@ const TREND: usize = 5;
 pub enum Due {
     /// So many, the suspect ones first, then those that were not verified for the longest time.
     Count(u32),
-    /// All that were not verified for so long, and all suspect ones.
+    /// All that have not been verified for this long, and all suspect ones.
     OlderThan(Duration),
 }
 

@@ -291,7 +291,7 @@ impl<'a> Watch<'a> {
         give_back(&mut *drives.burner, self.context)
     }
 
-    /// A disc that carries something: one of ours is verified.
+    /// The disc in the drive is not blank: a coldcut disc is verified.
     fn check(&mut self, disc: Written, drives: &mut Drives) -> Result<(), FlowError> {
         self.said = None;
         let request = VerifyRequest {

@@ -66,7 +66,7 @@ impl Seeker<'_> {
             // Nothing is known of a disc that went away meanwhile.
             Err(DriveError::Gone(absence)) => Err(absence.into()),
             Err(error) if error.is_in_use() => Err(error.into()),
-            // Whatever it is, it is no disc to continue with; taking it for a blank says why.
+            // Nothing to continue with; if it is not a blank either, taking one says why.
             Err(_) => Ok(false),
         }
     }
