@@ -14,6 +14,7 @@ use crate::catalog::Fate;
 use crate::cli::args::{Cli, Verb};
 use crate::cli::parse::Refusal;
 use crate::cli::resolve::PassphraseSource;
+use crate::drive::DriveError;
 use crate::flow::base::keys::Needless;
 use crate::flow::{BurnFailure, DiscsError, FlowError, chain};
 use crate::port::confinement;
@@ -195,7 +196,9 @@ fn exit_of(error: &RunError) -> Exit {
             | FlowError::CopyDamaged { .. }
             | FlowError::DrillFailed { .. },
         ) => Exit::Damage,
-        RunError::Flow(FlowError::OthersTurn { .. }) => Exit::Busy,
+        RunError::Flow(FlowError::OthersTurn { .. } | FlowError::Drive(DriveError::Busy(_))) => {
+            Exit::Busy
+        }
         _ => Exit::Failed,
     }
 }

@@ -14,9 +14,10 @@ mod history_tests;
 mod testing;
 
 pub(crate) use crate::model::Finding;
-pub use base::database::Catalog;
+pub use base::database::{Catalog, Patience};
 pub use base::error::CatalogError;
 pub use base::ids::{ContentId, CopyNo, SetId};
+pub use base::lock::{Held, Part};
 pub use files::adopt::{AdoptedDisc, FoundMember, NumberConflict};
 pub use files::open::Access;
 pub use files::whole::Replacement;

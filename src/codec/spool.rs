@@ -4,13 +4,14 @@
 use aes::Aes256;
 use ctr::Ctr64BE;
 use ctr::cipher::{KeyIvInit, StreamCipher, StreamCipherSeek};
-use rustix::fs::{CWD, Mode, OFlags};
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Read};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use zeroize::Zeroizing;
+
+use crate::port::files::unnamed_file;
 
 /// The staging area failed. There the disc may be full.
 #[derive(Debug, thiserror::Error)]
@@ -145,23 +146,6 @@ impl Read for SpoolReader {
     }
 }
 
-/// A file without a name. Where the file system knows no such files, the name is removed at once.
-fn unnamed_file(dir: &Path) -> io::Result<File> {
-    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
-    match rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR) {
-        Ok(fd) => Ok(File::from(fd)),
-        Err(_) => removed_file(dir),
-    }
-}
-
-fn removed_file(dir: &Path) -> io::Result<File> {
-    let path = dir.join(format!(".spool-{:016x}", getrandom::u64()?));
-    let file =
-        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    std::fs::remove_file(&path)?;
-    Ok(file)
-}
-
 /// AES-256 in counter mode under a random key. The first half of the counter block is the number
 /// of an epoch: what is written again after a cut comes under another key stream, since the same
 /// one twice would give the difference of the two texts away.
@@ -260,14 +244,6 @@ mod tests {
         let mut second = vec![0; 1 << 16];
         spool.file.read_exact_at(&mut second, 0).unwrap();
         assert!(first.chunks(16).zip(second.chunks(16)).all(|(a, b)| a != b), "a key stream twice");
-    }
-
-    #[test]
-    fn the_fallback_leaves_no_name_either() {
-        let dir = tempfile::tempdir().unwrap();
-        let file = removed_file(dir.path()).unwrap();
-        assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 0);
-        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
     }
 
     #[test]

@@ -127,7 +127,7 @@ impl DriveError {
 
     /// Another program has the drive: it may be free later.
     pub fn is_in_use(&self) -> bool {
-        matches!(self, DriveError::Device(DeviceError::Busy { .. }))
+        matches!(self, DriveError::Device(DeviceError::Busy { .. }) | DriveError::Busy(_))
     }
 
     pub(super) fn io(

@@ -20,7 +20,9 @@ use crate::model::disc::Compression;
 use crate::model::rows::ListedRow;
 use crate::model::{Bytes, Digest, Format, ListingFlags, Sectors};
 use crate::port::clock::Moment;
-use crate::port::files::{make_private_dir, open_own_to_read, unless_missing, write_atomic};
+use crate::port::files::{
+    make_private_dir, open_own_to_read, scratch_name, unless_missing, write_atomic,
+};
 use crate::port::stop::{Heeding, Stop};
 
 use super::filler::{DiscInWork, Headers};
@@ -104,6 +106,10 @@ pub fn bounds(
     Ok(sizes)
 }
 
+/// Bytes by which the catalog on a disc may grow between being measured and being written, because
+/// other discs are burned and verified meanwhile: about 200 for each of them, compressed.
+const RECORDS_MEANWHILE: u64 = 4096;
+
 /// Compresses the listings as they would be now and keeps only their sizes.
 pub fn measure(
     disc: &DiscInWork,
@@ -121,7 +127,8 @@ pub fn measure(
             sizes.history =
                 write_listed((Which::History, headers), disc, ledger, io::sink(), stop)?.1;
         }
-        sizes.catalog = write_catalog(scratch, ledger, &mut Counter(0), stop)?;
+        let now = write_catalog(scratch, ledger, &mut Counter(0), stop)?;
+        sizes.catalog = now + RECORDS_MEANWHILE;
     }
     Ok(sizes)
 }
@@ -224,7 +231,7 @@ fn write_catalog(
     out: &mut dyn Write,
     stop: &Stop,
 ) -> Result<u64, PackError> {
-    let export = scratch.join("catalog.export");
+    let export = scratch.join(scratch_name(".export"));
     let remove = || unless_missing(fs::remove_file(&export));
     remove().map_err(PackError::staging(&export))?;
     let exported = ledger.export_catalog(&export, stop).map_err(PackError::Ledger);

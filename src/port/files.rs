@@ -7,7 +7,9 @@ use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use nix::libc;
+use rustix::fs::{CWD, Mode, OFlags};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use crate::model::Digest;
 use crate::model::path::shown;
@@ -146,13 +148,46 @@ pub fn hold(file: &File) -> io::Result<()> {
     Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
 }
 
+/// A file without a name. Where the file system knows no such files, the name is removed at once.
+pub fn unnamed_file(dir: &Path) -> io::Result<File> {
+    let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
+    match rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR) {
+        Ok(fd) => Ok(File::from(fd)),
+        Err(_) => removed_file(dir),
+    }
+}
+
+fn removed_file(dir: &Path) -> io::Result<File> {
+    let path = dir.join(format!(".spool-{:016x}", getrandom::u64()?));
+    let file =
+        OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// A name for a scratch file of this process, which [`remove_abandoned`] leaves alone as long as the
+/// process lives.
+pub fn scratch_name(end: &str) -> String {
+    format!("{}-{}{end}", std::process::id(), Uuid::new_v4())
+}
+
+fn is_of_living_process(path: &Path) -> bool {
+    let pid = path.file_name().and_then(|name| name.to_str()?.split_once('-')?.0.parse().ok());
+    let pid = pid.and_then(rustix::process::Pid::from_raw);
+    // Another user's process cannot be asked, and so it lives.
+    pid.is_some_and(|pid| rustix::process::test_kill_process(pid) != Err(rustix::io::Errno::SRCH))
+}
+
 /// Removes the scratch files of a directory that end so and that nobody holds: a process that was
 /// killed left them.
 pub fn remove_abandoned(dir: &Path, end: &str) -> io::Result<()> {
     for entry in fs::read_dir(dir)? {
         let path = entry?.path();
         let is_meant = path.file_name().is_some_and(|name| name.to_string_lossy().ends_with(end));
-        if is_meant && open_own_to_read(&path).and_then(|file| hold(&file)).is_ok() {
+        if is_meant
+            && !is_of_living_process(&path)
+            && open_own_to_read(&path).and_then(|file| hold(&file)).is_ok()
+        {
             fs::remove_file(&path)?;
         }
     }
@@ -284,9 +319,18 @@ mod tests {
     }
 
     #[test]
+    fn the_fallback_leaves_no_name_either() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = removed_file(dir.path()).unwrap();
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
+        assert_eq!(file.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    }
+
+    #[test]
     fn what_was_abandoned_is_removed_and_what_is_held_stays() {
         let dir = tempfile::tempdir().unwrap();
-        for name in ["left.sqlite", "held.sqlite", "other"] {
+        let (ours, others) = (scratch_name(".sqlite"), "999999999-x.sqlite");
+        for name in ["left.sqlite", "held.sqlite", "other", &ours, others] {
             fs::write(dir.path().join(name), "").unwrap();
         }
         let held = File::open(dir.path().join("held.sqlite")).unwrap();
@@ -295,7 +339,7 @@ mod tests {
         let mut names: Vec<_> =
             fs::read_dir(dir.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
-        assert_eq!(names, ["held.sqlite", "other"]);
+        assert_eq!(names, [ours.as_str(), "held.sqlite", "other"]);
     }
 
     #[test]

@@ -132,7 +132,7 @@ fn object(set: &RebuiltSet) -> RebuiltSetObject {
 
 fn run_restore_last(app: &App) -> Result<Exit, RunError> {
     let path = app.around.catalog(&app.common)?;
-    let aside = in_turn(app.context(), || Catalog::restore_last(&path))?;
+    let aside = in_turn(app.context(), None, || Catalog::restore_last(&path))?;
     app.screen.say(&format!(
         "{} is as it was after the last successful run. Discs burned since then are not in it: if \
          `coldcut backup` names any, rebuild the catalog from the discs with `coldcut catalog \

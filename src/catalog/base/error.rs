@@ -1,6 +1,7 @@
 //! What can go wrong with a catalog, in words that say which file.
 
 use crate::catalog::base::file_names::last_of;
+use crate::catalog::base::lock::Part;
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
 use crate::port::command::CommandError;
 use crate::port::files::is_full;
@@ -19,6 +20,12 @@ pub enum CatalogError {
     Newer { path: PathBuf, found: i64, known: i64 },
     #[error("the catalog {path:?} is in use by another coldcut{}", holder(*pid))]
     Locked { path: PathBuf, pid: Option<u32> },
+    /// A part of it, by another writer.
+    #[error("{} another coldcut{}", in_use(*part), holder(*pid))]
+    PartInUse { path: PathBuf, part: Part, pid: Option<u32> },
+    /// A fault of coldcut's own: what is changed must be held.
+    #[error("the catalog {path:?} was to be changed ({doing}) without being held; report this")]
+    NotHeld { path: PathBuf, doing: &'static str },
     #[error("the catalog {path:?} is in use by another program; wait for it to finish")]
     Busy { path: PathBuf },
     #[error("the catalog {path:?} cannot be written")]
@@ -103,6 +110,14 @@ pub enum Refused {
     NotItsContent(RelPath),
     #[error("{0}: part {1} does not follow the parts that are known")]
     PartOrder(RelPath, u32),
+}
+
+fn in_use(part: Part) -> String {
+    match part {
+        Part::Set(_) => "the set is being changed by".to_owned(),
+        Part::Disc(_, disc) => format!("disc {disc} is being burned or verified by"),
+        Part::AllDiscs(_) => "discs of the set are being burned or verified by".to_owned(),
+    }
 }
 
 fn holder(pid: Option<u32>) -> String {

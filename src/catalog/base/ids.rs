@@ -11,3 +11,15 @@ pub struct ContentId(pub(in crate::catalog) i64);
 /// A copy of a disc, from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct CopyNo(pub u32);
+
+impl ContentId {
+    /// To be kept for the length of one run.
+    pub fn number(self) -> i64 {
+        self.0
+    }
+
+    /// The content that had this number a moment ago.
+    pub fn numbered(number: i64) -> ContentId {
+        ContentId(number)
+    }
+}

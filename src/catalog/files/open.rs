@@ -3,7 +3,7 @@
 use crate::catalog::base::database::Catalog;
 use crate::catalog::base::error::{CatalogError, Fault, Result, explain, odd};
 use crate::catalog::base::file_names::plain;
-use crate::catalog::base::lock::CatalogLock;
+use crate::catalog::base::lock::{CatalogLock, Sharing};
 use crate::catalog::base::schema;
 use crate::catalog::files::read_copy;
 use crate::port::files::{make_private_dir, name_owner};
@@ -12,12 +12,17 @@ use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Access {
     /// Alone: others may read, none may write. Makes the catalog if there is none.
     Write,
+    /// Beside others who write, too: records of single discs are short transactions, and the
+    /// structure of a set is changed while it is [held](Catalog::hold). Makes the catalog if there
+    /// is none.
+    Record,
     /// While another may write.
     Read,
 }
@@ -34,7 +39,8 @@ impl Catalog {
     /// damaged catalog would call files safe that are not.
     pub fn open(path: &Path, access: Access) -> Result<Catalog> {
         match access {
-            Access::Write => open_for_writing(path),
+            Access::Write => open_for_writing(path, Sharing::Alone),
+            Access::Record => open_for_recording(path),
             Access::Read => open_for_reading(path),
         }
     }
@@ -80,10 +86,27 @@ pub(in crate::catalog) fn check_strangers(path: &Path, conn: &Connection) -> Res
     check_begun(path, conn)
 }
 
-fn open_for_writing(path: &Path) -> Result<Catalog> {
+/// Tables are made and brought up to date by one who is alone; then others are let in.
+fn open_for_recording(path: &Path) -> Result<Catalog> {
+    let is_current = match connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        Ok(conn) => {
+            let mode: rusqlite::Result<String> =
+                conn.query_row("PRAGMA journal_mode", [], |row| row.get(0));
+            mode.is_ok_and(|mode| mode == "wal")
+                && schema::version(&conn).is_ok_and(|found| found == schema::VERSION)
+        }
+        Err(_) => false,
+    };
+    if !is_current {
+        drop(open_for_writing(path, Sharing::Alone)?);
+    }
+    open_for_writing(path, Sharing::Shared)
+}
+
+fn open_for_writing(path: &Path, sharing: Sharing) -> Result<Catalog> {
     let not_writable = |source| CatalogError::NotWritable { path: path.to_owned(), source };
     make_private_file(path).map_err(not_writable)?;
-    let mut lock = CatalogLock::take(path)?;
+    let mut lock = CatalogLock::take(path, sharing)?;
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
     check_version(path, &conn)?;
     check_shape(path, &conn)?;
@@ -92,12 +115,14 @@ fn open_for_writing(path: &Path) -> Result<Catalog> {
             true => check_deeply(&conn)?,
             false => check_pages(&conn)?,
         }
-        conn.execute_batch(
-            "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-        )?;
+        conn.execute_batch("PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;")?;
         conn.execute_batch(WRITERS_CACHE)?;
-        schema::migrate(&conn)?;
-        Ok(schema::make_indexes(&conn)?)
+        if sharing == Sharing::Alone {
+            conn.execute_batch("PRAGMA journal_mode=WAL")?;
+            schema::migrate(&conn)?;
+            schema::make_indexes(&conn)?;
+        }
+        Ok(())
     };
     prepare().map_err(|fault| explain(path, "opening it", fault))?;
     lock.is_settled();
@@ -139,7 +164,8 @@ pub(in crate::catalog) fn assemble(
     Catalog {
         conn,
         path: path.to_owned(),
-        _lock: lock,
+        lock: lock.map(Arc::new),
+        patience: None,
         owners: Default::default(),
         dirs: Default::default(),
     }

@@ -12,7 +12,7 @@
 use crate::catalog::base::database::Catalog;
 use crate::catalog::base::error::{CatalogError, Fault, Result, explain};
 use crate::catalog::base::file_names::{beside, last_of, plain};
-use crate::catalog::base::lock::CatalogLock;
+use crate::catalog::base::lock::{CatalogLock, Sharing};
 use crate::catalog::files::open;
 use crate::catalog::files::open::Access;
 use crate::port::files::{rename_durably, sync_dir, unless_missing};
@@ -40,7 +40,12 @@ impl Catalog {
     }
 
     /// Keeps a copy: this is how the catalog was when a run ended well. It is never used by itself.
+    /// Of runs that end at the same moment, one keeps it.
     pub fn keep_last(&self) -> Result<()> {
+        let alone = self.lock.as_ref().map(|lock| lock.alone_with_copy());
+        if let Some(None) = alone {
+            return Ok(());
+        }
         let (new, last) = (beside(&self.path, ".last.new"), last_of(&self.path));
         self.read("keeping a copy of it", |conn| copy_to(conn, &new))?;
         let kept = File::open(&new).and_then(|file| file.sync_all());
@@ -53,7 +58,7 @@ impl Catalog {
         let last = last_of(path);
         let copy = Catalog::open(&last, Access::Read)?;
         copy.check()?;
-        let lock = CatalogLock::take(path)?;
+        let lock = CatalogLock::take(path, Sharing::Alone)?;
         let new = beside(path, ".new");
         copy.read("copying it", |conn| copy_to(conn, &new))?;
         drop(copy);
@@ -105,7 +110,7 @@ impl Replacement {
     pub fn begin(path: &Path) -> Result<Replacement> {
         let failed = |source| CatalogError::NotWritable { path: path.to_owned(), source };
         open::make_private_parent(path).map_err(failed)?;
-        let lock = CatalogLock::take(path)?;
+        let lock = CatalogLock::take(path, Sharing::Alone)?;
         let new = beside(path, ".new");
         remove_with_journals(&new).map_err(failed)?;
         let catalog = Catalog::open(&new, Access::Write)?;

@@ -89,7 +89,7 @@ impl Catalog {
         archive: &ArchiveRecord,
         members: &[StoredMember],
     ) -> Result<Vec<Option<ContentId>>> {
-        self.write("recording an archive", |tx| {
+        self.change(set, "recording an archive", |tx| {
             let mut rows = RowWriter::new(tx, set, archive.snapshot)?;
             discs::check_open(tx, set, archive.disc)?;
             insert(tx, set, archive)?;

@@ -12,7 +12,7 @@ impl Catalog {
         &mut self,
         work: impl FnOnce(&mut Catalog) -> Result<T, E>,
     ) -> Result<T, E> {
-        self.sql("beginning a scan", "BEGIN IMMEDIATE")?;
+        self.begin("beginning a scan")?;
         match work(self).and_then(|value| {
             self.sql("committing a scan", "COMMIT")?;
             Ok(value)

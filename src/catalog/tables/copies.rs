@@ -263,7 +263,7 @@ impl Catalog {
         fate: Fate,
         staged: bool,
     ) -> Result<()> {
-        self.write("giving up copies", |tx| {
+        self.change(set, "giving up copies", |tx| {
             for &copy in copies {
                 copy_state(tx, set, disc, copy)?;
                 set_state(tx, set, disc, copy, CopyState::Gone(fate))?;

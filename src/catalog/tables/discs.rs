@@ -162,12 +162,12 @@ impl Catalog {
 
     /// `at`: its first archive is being recorded.
     pub fn begin_disc(&mut self, set: SetId, disc: &NewDisc, at: Moment) -> Result<()> {
-        self.write("beginning a disc", |tx| begin(tx, set, disc, at))
+        self.change(set, "beginning a disc", |tx| begin(tx, set, disc, at))
     }
 
     /// The wait of a disc that is open is counted from then on.
     pub fn set_begun(&mut self, set: SetId, disc: DiscNo, at: Moment) -> Result<()> {
-        self.write("dating a disc", |tx| {
+        self.change(set, "dating a disc", |tx| {
             let sql = "UPDATE discs SET begun=?3 WHERE set_id=?1 AND number=?2";
             tx.execute(sql, params![set.0, disc.0, at.0])?;
             Ok(())
@@ -218,7 +218,7 @@ impl Catalog {
         disc: DiscNo,
         closed: &ClosedDiscRecord,
     ) -> Result<()> {
-        self.write("closing a disc", |tx| close(tx, set, disc, closed))
+        self.change(set, "closing a disc", |tx| close(tx, set, disc, closed))
     }
 
     /// What must be found on a disc, sorted by path.

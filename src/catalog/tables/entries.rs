@@ -120,7 +120,7 @@ impl Catalog {
 
     /// Changes the listing of the snapshot in progress: all of `changes`, or none.
     pub fn put_rows(&mut self, set: SetId, seq: SnapshotSeq, changes: &[RowChange]) -> Result<()> {
-        self.write("recording changes", |tx| {
+        self.change(set, "recording changes", |tx| {
             let mut writer = RowWriter::new(tx, set, seq)?;
             changes.iter().try_for_each(|change| match change {
                 RowChange::Put { entry, content, note } => {

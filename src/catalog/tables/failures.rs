@@ -31,7 +31,7 @@ impl Catalog {
         path: &RelPath,
         what: &str,
     ) -> Result<()> {
-        self.write("recording what cannot be read", |tx| {
+        self.change(set, "recording what cannot be read", |tx| {
             check_in_work(tx, set, seq)?;
             let sql = "SELECT count(*) FROM failures WHERE set_id=? AND seq=?";
             let known: i64 =
@@ -94,7 +94,7 @@ impl Catalog {
         seq: SnapshotSeq,
         why: &RunRefusal,
     ) -> Result<()> {
-        self.write("recording a refusal", |tx| {
+        self.change(set, "recording a refusal", |tx| {
             check_in_work(tx, set, seq)?;
             let path = match &why.reason {
                 Reason::Unmounted(path) => Some(path.as_bytes()),
@@ -131,7 +131,7 @@ impl Catalog {
 
     /// The directories of the source that are mount points now.
     pub fn remember_mounts(&mut self, set: SetId, mounts: &[RelPath]) -> Result<()> {
-        self.write("remembering mount points", |tx| {
+        self.change(set, "remembering mount points", |tx| {
             tx.execute("DELETE FROM mounts WHERE set_id=?", [set.0])?;
             let mut insert =
                 tx.prepare("INSERT OR IGNORE INTO mounts(set_id, path) VALUES(?,?)")?;

@@ -15,7 +15,7 @@ impl Catalog {
     /// again; one that was elsewhere before is there again. The disc is open and empty, under the
     /// same number and a fresh UUID: a medium that a failed burn spoilt may carry the old one.
     pub fn forget_disc_work(&mut self, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<()> {
-        self.write("forgetting a disc", |tx| {
+        self.change(set, "forgetting a disc", |tx| {
             check_forgettable(tx, set, disc)?;
             collect_gone(tx, set, disc)?;
             former::return_all(tx, "gone")?;

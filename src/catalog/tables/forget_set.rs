@@ -18,7 +18,7 @@ impl Catalog {
     pub fn forget_set(&mut self, set: SetId) -> Result<()> {
         // Directories are renumbered, and what is remembered of them would be wrong.
         self.dirs.take();
-        self.write("forgetting a set", |tx| {
+        self.change(set, "forgetting a set", |tx| {
             // Until the end of this transaction: the order of the tables does not matter.
             tx.execute_batch("PRAGMA defer_foreign_keys=ON")?;
             for (table, column, of) in BELONGS {

@@ -26,7 +26,7 @@ impl Catalog {
         covered: &[DiscNo],
         closed: &ClosedDiscRecord,
     ) -> Result<()> {
-        self.write("staging a recovery disc", |tx| {
+        self.change(set, "staging a recovery disc", |tx| {
             discs::begin(tx, set, disc, closed.closed)?;
             cover(tx, set, disc.number, covered)?;
             discs::close(tx, set, disc.number, closed)
@@ -40,7 +40,7 @@ impl Catalog {
         disc: DiscNo,
         covered: &[DiscNo],
     ) -> Result<()> {
-        self.write("recording a recovery disc", |tx| cover(tx, set, disc, covered))
+        self.change(set, "recording a recovery disc", |tx| cover(tx, set, disc, covered))
     }
 
     /// All groups, the first discs first. The recovery discs of a group cover the same discs.

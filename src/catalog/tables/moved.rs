@@ -56,7 +56,7 @@ impl Catalog {
 
     /// To be said before the first content of this disc is moved.
     pub fn ready_to_move(&mut self, set: SetId, disc: DiscNo) -> Result<()> {
-        self.write("preparing to move contents", |tx| gone::ready_to_move(tx, set, disc))
+        self.change(set, "preparing to move contents", |tx| gone::ready_to_move(tx, set, disc))
     }
 
     /// Records an archive that is durable in the staging area, of contents that are known: each is
@@ -67,7 +67,7 @@ impl Catalog {
         archive: &ArchiveRecord,
         members: &[StoredMember],
     ) -> Result<()> {
-        self.write("recording an archive", |tx| {
+        self.change(set, "recording an archive", |tx| {
             discs::check_open(tx, set, archive.disc)?;
             archives::insert(tx, set, archive)?;
             let mut renamed = Vec::new();

@@ -36,7 +36,7 @@ impl Catalog {
     /// Opens it under a fresh UUID: what was made of it until now is another disc. What is packed
     /// stays; that it was closed, with which files, and that it was drilled is forgotten.
     pub fn reopen_disc(&mut self, set: SetId, disc: DiscNo, fresh: DiscUuid) -> Result<()> {
-        self.write("reopening a disc", |tx| {
+        self.change(set, "reopening a disc", |tx| {
             check(tx, set, disc)?;
             for table in ["disc_files", "drills"] {
                 let sql = format!("DELETE FROM {table} WHERE set_id=? AND disc=?");

@@ -12,7 +12,7 @@ use rusqlite::{Connection, Row, params};
 impl Catalog {
     /// Adds lines of a run, after those that it has said before.
     pub fn say_of_run(&mut self, set: SetId, seq: SnapshotSeq, lines: &[RunLine]) -> Result<()> {
-        self.write("recording what a run leaves out", |tx| {
+        self.change(set, "recording what a run leaves out", |tx| {
             let sql = "INSERT INTO run_lines(set_id, seq, place, kind, what, why)
                        SELECT ?1, ?2, 1+COALESCE(max(place), 0), ?3, ?4, ?5 FROM run_lines
                        WHERE set_id=?1 AND seq=?2";

@@ -72,7 +72,7 @@ impl Catalog {
 
     /// Discs that are made from now on carry the new name. Refused if another set has it.
     pub fn rename_set(&mut self, set: SetId, name: &SetName) -> Result<()> {
-        self.write("renaming a set", |tx| {
+        self.change(set, "renaming a set", |tx| {
             if find(tx, name)?.is_some_and(|other| other.id != set) {
                 return Err(Refused::NameTaken(name.clone()).into());
             }
@@ -123,7 +123,7 @@ impl Catalog {
         said: &Description,
         hint_in_clear: Option<bool>,
     ) -> Result<()> {
-        self.write("describing a set", |tx| {
+        self.change(set, "describing a set", |tx| {
             for (column, text) in said.texts() {
                 let Some(text) = text.as_ref().filter(|_| column != "hint") else { continue };
                 let sql = format!("UPDATE sets SET {column}=?2 WHERE id=?1");
@@ -164,7 +164,7 @@ impl Catalog {
         certs: Option<&[u8]>,
         token: Option<&[u8]>,
     ) -> Result<()> {
-        self.write("changing a set's keys", |tx| {
+        self.change(set, "changing a set's keys", |tx| {
             let sql = "UPDATE sets SET certs=?2, token=?3 WHERE id=?1";
             one_row(tx.execute(sql, params![set.0, certs, token])?)
         })
@@ -180,7 +180,7 @@ impl Catalog {
         let KnownSet { facts, hint, copies, disc_size, sealed_for, description, .. } = from;
         let Description { title, description: about, contact, rights, hint: in_clear } =
             description;
-        self.write("keeping a set's settings", |tx| {
+        self.change(set, "keeping a set's settings", |tx| {
             let sql = "UPDATE sets SET source=?2, certs=?3, token=?4, hidden=?5, parity=?6,
                        parity_discs=?7, hint=?8, copies=?9, disc_size=?10, sealed_for=?11,
                        title=?12, description=?13, contact=?14, rights=?15, hint_in_clear=?16
@@ -221,7 +221,7 @@ impl Catalog {
     }
 
     fn change_set(&mut self, set: SetId, sql: &str, value: impl rusqlite::ToSql) -> Result<()> {
-        self.write("changing a set", |tx| one_row(tx.execute(sql, params![set.0, value])?))
+        self.change(set, "changing a set", |tx| one_row(tx.execute(sql, params![set.0, value])?))
     }
 }
 

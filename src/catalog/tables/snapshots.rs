@@ -53,7 +53,7 @@ impl Catalog {
     /// Begins the next snapshot. One that a killed run left unfinished stays so for ever; what it
     /// stored is found again, for its rows are the live ones.
     pub fn begin_snapshot(&mut self, set: SetId, now: Moment) -> Result<SnapshotSeq> {
-        self.write("beginning a snapshot", |tx| {
+        self.change(set, "beginning a snapshot", |tx| {
             let next = newest(tx, set)?.map_or(Some(1), |seq| seq.0.checked_add(1));
             let next = next.ok_or_else(|| odd("no snapshot number is left"))?;
             let sql = "INSERT INTO snapshots(set_id, seq, started, source, uuid)
@@ -74,7 +74,7 @@ impl Catalog {
         now: Moment,
         counts: &Counts,
     ) -> Result<()> {
-        self.write("finishing a snapshot", |tx| {
+        self.change(set, "finishing a snapshot", |tx| {
             check_in_work(tx, set, seq)?;
             let sql = "UPDATE snapshots SET finished=?3, stored=?4, unchanged=?5, excluded=?6,
                        failed=?7, bytes=?8, counted=1 WHERE set_id=?1 AND seq=?2";
@@ -98,7 +98,7 @@ impl Catalog {
 
     /// The same for a snapshot that was told from discs: nobody knows what its run counted.
     pub fn finish_told(&mut self, set: SetId, seq: SnapshotSeq, date: Moment) -> Result<()> {
-        self.write("finishing a snapshot", |tx| {
+        self.change(set, "finishing a snapshot", |tx| {
             check_in_work(tx, set, seq)?;
             let sql = "UPDATE snapshots SET finished=?3, counted=0 WHERE set_id=?1 AND seq=?2";
             tx.execute(sql, params![set.0, seq.0, date.0])?;
@@ -139,7 +139,7 @@ impl Catalog {
 
     /// All rows that are live now have the attributes that only root is shown, if there are any.
     pub fn saw_trusted(&mut self, set: SetId, seq: SnapshotSeq) -> Result<()> {
-        self.write("recording a scan", |tx| {
+        self.change(set, "recording a scan", |tx| {
             check_in_work(tx, set, seq)?;
             let sql = "UPDATE snapshots SET trusted=1 WHERE set_id=? AND seq=?";
             tx.execute(sql, params![set.0, seq.0])?;

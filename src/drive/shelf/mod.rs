@@ -252,6 +252,8 @@ impl Drive for Shelf {
         self.made = None;
         self.make()?;
         self.check_writable()?;
+        // Another coldcut that writes here now is waited for, before anything is recorded.
+        drop(self.lock(&self.hold()?)?);
         let path = self.image_path(label);
         if fs::symlink_metadata(&path).is_ok() {
             return Err(DriveError::AlreadyThere { path });

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::catalog::{Catalog, DIR_PAGE, KnownContent, KnownEntry, RowChange, SetId};
 use crate::model::entry::Fingerprint;
-use crate::model::rows::{Note, RunLine};
+use crate::model::rows::Note;
 use crate::model::{Digest, Entry, Kind, RelPath, SnapshotSeq, Xattr};
 use crate::pack::estimate::Load;
 use crate::pack::queue::{Queue, Ticket, content_bytes};
@@ -15,9 +15,7 @@ use crate::port::monitor::Monitor;
 use crate::scan::{Rule, Visitor, WalkedPath, sees_trusted};
 
 use crate::flow::FlowError;
-
-/// Rows are recorded in transactions of so many.
-const BATCH: usize = 5_000;
+use crate::flow::backup::scan_log::{BATCH, ScanLog, ScanRecord, record_in};
 
 /// What the comparison found.
 #[derive(Default)]
@@ -59,6 +57,8 @@ pub struct ComparisonBase<'a> {
     pub seq: Option<SnapshotSeq>,
     /// When each snapshot was begun.
     pub begun: HashMap<SnapshotSeq, Moment>,
+    /// Where all that is to be recorded goes first, if it is to be judged.
+    pub log: Option<&'a mut ScanLog>,
 }
 
 impl ComparisonBase<'_> {
@@ -85,28 +85,21 @@ impl ComparisonBase<'_> {
         Ok(last.unwrap_or(SnapshotSeq(0)))
     }
 
-    fn saw_trusted(&mut self) -> Result<(), FlowError> {
-        if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
-            catalog.saw_trusted(set, seq)?;
+    fn record(&mut self, record: ScanRecord) -> Result<(), FlowError> {
+        if let Some(log) = &mut self.log {
+            return log.put(&record);
         }
-        Ok(())
-    }
-
-    fn note_failure(&mut self, path: &RelPath, what: &str) -> Result<(), FlowError> {
-        if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
-            catalog.note_failure(set, seq, path, what)?;
+        match (&mut self.catalog, self.set, self.seq) {
+            (Some(catalog), Some(set), Some(seq)) => record_in(catalog, set, seq, record),
+            _ => Ok(()),
         }
-        Ok(())
-    }
-
-    fn say(&mut self, line: RunLine) -> Result<(), FlowError> {
-        if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
-            catalog.say_of_run(set, seq, &[line])?;
-        }
-        Ok(())
     }
 
     fn put(&mut self, changes: &mut Vec<RowChange>) -> Result<(), FlowError> {
+        if let Some(log) = &mut self.log {
+            let mut rows = changes.drain(..).map(ScanRecord::Row);
+            return rows.try_for_each(|row| log.put(&row));
+        }
         if let (Some(catalog), Some(set), Some(seq)) = (&mut self.catalog, self.set, self.seq) {
             catalog.put_rows(set, seq, changes)?;
         }
@@ -229,7 +222,7 @@ impl<'a> Comparer<'a> {
         self.result.is_empty_source = load.paths == 1 && is_whole;
         // What could not be read stands as somebody else may have read it.
         if sees_trusted() && self.result.failed == 0 {
-            self.known.saw_trusted()?;
+            self.known.record(ScanRecord::SawTrusted)?;
         }
         Ok(self.result)
     }
@@ -394,7 +387,7 @@ impl<'a> Comparer<'a> {
     /// Keeps what is known of something that cannot be read.
     fn failed(&mut self, path: RelPath, what: String) -> Result<(), FlowError> {
         self.result.failed += 1;
-        self.known.note_failure(&path, &what)?;
+        self.known.record(ScanRecord::Failed { path: path.clone(), what: what.clone() })?;
         self.monitor.trouble(&Trouble { thing: path.to_string(), what });
         let Some(row) = self.meet(&path)? else { return Ok(()) };
         if row.kind == Kind::Dir {
@@ -409,7 +402,8 @@ impl<'a> Comparer<'a> {
     /// anybody.
     fn leave_out(&mut self, path: RelPath, rule: &Rule) -> Result<(), FlowError> {
         if *rule == Rule::Socket {
-            self.known.say(RunLine::Skipped { path: path.clone(), why: "a socket".to_owned() })?;
+            let why = "a socket".to_owned();
+            self.known.record(ScanRecord::Skipped { path: path.clone(), why })?;
         }
         let Some(row) = self.meet(&path)? else { return Ok(()) };
         if *rule != Rule::Socket {

@@ -15,11 +15,11 @@ use crate::flow::backup::writer::DiscWriter;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::recipients::agree;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_chosen, open_to_record};
 use crate::flow::burn::recovery_groups::{GroupClosing, Grouping};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError};
 
 pub struct FlushRequest<'a> {
     pub catalog: PathBuf,
@@ -44,8 +44,8 @@ pub struct Flushed {
 
 /// Finishes the disc that is held back, and the group of discs that is in progress.
 pub fn flush(request: FlushRequest, context: Context) -> Result<Flushed, FlowError> {
-    let mut catalog = open_to_write(&request.catalog, context)?;
-    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+    let mut catalog = open_to_record(&request.catalog, context)?;
+    let (set, _held) = hold_chosen(&catalog, request.name.as_ref(), context)?;
     request.keys.refuse_needless(&set)?;
     needs_par2(is_protected(&set.facts), context)?;
     let staging = Staging::open(&request.staging)?;

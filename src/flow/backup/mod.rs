@@ -11,6 +11,7 @@ pub mod refill;
 mod request;
 mod run;
 mod scan;
+mod scan_log;
 mod set;
 pub mod shrink;
 mod survey;
@@ -18,7 +19,7 @@ pub mod writer;
 
 use std::path::Path;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, KnownSet};
+use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, Held, KnownSet, Part};
 use crate::model::{DiscNo, SetName};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
@@ -29,7 +30,7 @@ use crate::flow::backup::compare::SourceComparison;
 use crate::flow::backup::pack::PackWork;
 use crate::flow::backup::refill::spare;
 use crate::flow::base::protection::{is_protected, needs_par2};
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_disc, hold_set, open_to_record, unless_in_use};
 use crate::flow::burn::pipeline::{Beside, beside};
 use crate::flow::burn::records::waiting;
 use crate::flow::burn::station::{Drives, Station};
@@ -58,13 +59,13 @@ pub fn backup(
     let wants_discs = request.parity_discs.flatten().is_some();
     needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, context)?;
     let staging = Staging::open(&request.staging)?;
-    let mut catalog = open_to_write(&request.catalog, context)?;
+    let mut catalog = open_to_record(&request.catalog, context)?;
     let mut drives = drives;
     if let Some(drives) = drives.as_deref_mut() {
         drives.burner.settle(&|notice| context.monitor.note(notice.into()), context.stop)?;
         refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, context)?;
     }
-    let (set, sealer, is_new) = open_set(request, &mut catalog, context)?;
+    let (set, sealer, is_new, held) = open_set(request, &mut catalog, context)?;
     let sealer = sealer.map(|sealer| if request.drill { sealer.keeping_keys() } else { sealer });
     let set = remember_wishes(request, &mut catalog, set)?;
     let (staging, set) = (&staging, &set);
@@ -77,17 +78,20 @@ pub fn backup(
         report: BackupReport { first_encrypted, ..BackupReport::default() },
         spare: None,
     };
-    run.writer.take_over(&mut catalog)?;
-    run.spare = spare(&run.writer, &catalog)?;
+    run.take_over(&mut catalog)?;
     if let Some(drives) = drives.as_deref_mut() {
         say_other_shelf(&catalog, set, &drives.burner.medium(), context)?;
     }
     let report = match drives {
-        None => run.all(&mut catalog, None)?,
+        None => run.all(&mut catalog, None, held)?,
         Some(drives) => {
             let mut station = Station { staging, set, drives, context };
+            // Others may change the set while it burns.
+            drop(held);
             run.burn_former(&mut station, &mut catalog)?;
-            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives)))?
+            let held = hold_set(&catalog, set, context)?;
+            run.take_over(&mut catalog)?;
+            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives), held))?
         }
     };
     crate::flow::base::turn::ended_well(&catalog, context);
@@ -111,7 +115,7 @@ pub fn burn_staged(
     drives: &mut Drives,
     context: Context,
 ) -> Result<BurnReport, FlowError> {
-    let mut catalog = open_to_write(catalog, context)?;
+    let mut catalog = open_to_record(catalog, context)?;
     let set = choose_set(catalog.sets()?, name)?;
     let staging = Staging::open(staging)?;
     clear_done(&catalog, &staging, &set)?;
@@ -124,10 +128,16 @@ pub fn burn_staged(
             false => FlowError::NothingStaged(format!(" as disc {wanted}")),
         });
     }
+    for &disc in discs {
+        // Those that were named are waited for; of all others, another coldcut may burn some.
+        hold_disc(&catalog, &set, disc, context)?;
+    }
     for &disc in &lost {
         context.monitor.note(StagingNotice::StagedDiscLost { set: None, disc }.into());
     }
     for disc in waits.iter().filter(|d| discs.is_empty() || discs.contains(&d.number)) {
+        let claim = catalog.hold(Part::Disc(set.id, disc.number));
+        let Some(_claim) = unless_in_use(claim)? else { continue };
         drill_without_keys(&mut catalog, &staging, &set, disc, context)?;
     }
     let mut station = Station { staging: &staging, set: &set, drives, context };
@@ -142,13 +152,26 @@ fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<()
     staging.clear_scratch()?;
     let discs = catalog.discs(set.id)?;
     // Staging is kept until as many copies as are wanted were read back.
-    let mut safe = discs
+    let safe = discs
         .iter()
         .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
-    safe.try_for_each(|disc| staging.remove(set, disc.number))
+    for disc in safe {
+        // Another coldcut may make one more copy from it.
+        if let Some(_claim) = unless_in_use(catalog.hold(Part::Disc(set.id, disc.number)))? {
+            staging.remove(set, disc.number)?;
+        }
+    }
+    Ok(())
 }
 
 impl BackupRun<'_> {
+    /// What other runs left, once they are done with the set.
+    fn take_over(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        self.writer.take_over(catalog)?;
+        self.spare = spare(&self.writer, catalog)?;
+        Ok(())
+    }
+
     /// What runs before left staged, but for the disc that this one fills up.
     fn burn_former(
         &mut self,
@@ -169,9 +192,10 @@ impl BackupRun<'_> {
         mut self,
         catalog: &mut Catalog,
         drives: Option<&Beside>,
+        held: Held,
     ) -> Result<BackupReport, FlowError> {
         let work = self.scan(catalog, drives)?;
-        self.pack(catalog, drives, work)?;
+        self.pack(catalog, drives, work, held)?;
         self.finish_report(catalog)?;
         Ok(self.report)
     }

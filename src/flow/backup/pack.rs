@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, Counts};
+use crate::catalog::{Catalog, ClosedDiscInfo, Counts, Held, Part};
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use crate::pack::estimate::{Media, discs_left};
 use crate::pack::filler::PackConfig;
@@ -21,6 +21,7 @@ use crate::flow::backup::ledger::CatalogLedger;
 use crate::flow::backup::refill::{WELL_FILLED, reopen};
 use crate::flow::backup::writer::DiscWriter;
 use crate::flow::backup::{BackupReport, BackupRun};
+use crate::flow::base::turn::unless_in_use;
 use crate::flow::burn::pipeline::Beside;
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::staging::area::SetTexts;
@@ -77,6 +78,7 @@ impl BackupRun<'_> {
         catalog: &mut Catalog,
         drives: Option<&Beside>,
         work: PackWork,
+        held: Held,
     ) -> Result<(), FlowError> {
         let PackWork { seq, queue, begun, rehashed, must, load, discs, ahead } = work;
         let spare = self.spare.take();
@@ -118,6 +120,8 @@ impl BackupRun<'_> {
             counted,
         };
         let made = packing.run()?;
+        // The last discs burn for hours; nothing of the set is changed by that.
+        drop(held);
         packing.settle()?;
         packing.last_recovery_discs()?;
         let Packing { filler, ledger, .. } = packing;
@@ -259,10 +263,13 @@ impl<'a> Packing<'a> {
         Ok(())
     }
 
-    /// Of groups that are full by now. Between two discs, so that their numbers are their own.
+    /// Of groups that are full by now. Between two discs, so that their numbers are their own. If
+    /// another coldcut changes the set by now, it makes them, or the next run does.
     fn recovery_discs(&mut self) -> Result<(), FlowError> {
         let Some(drives) = self.drives else { return Ok(()) };
         let DiscWriter { staging, set, context, .. } = self.run.writer;
+        let held = self.ledger.catalog().hold(Part::Set(set.id));
+        let Some(_held) = unless_in_use(held)? else { return Ok(()) };
         let made = Grouping::new(staging, set, context).make(self.ledger.catalog())?;
         made.iter().try_for_each(|disc| {
             context.monitor.count_discs(DiscCount::begin);

@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, Finding};
+use crate::catalog::{Catalog, ClosedDiscInfo, DiscInfo, Finding, Part};
 use crate::codec::openpgp::Opener;
 use crate::drive::Folder;
 use crate::format::index_line;
@@ -27,6 +27,7 @@ use crate::restore::index::{INDEX, ListingError, each_index_row, listing_file};
 
 use crate::flow::backup::writer::{DiscWriter, keeps_rows};
 use crate::flow::base::keys::KeyRing;
+use crate::flow::base::turn::unless_in_use;
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::staging::area::label;
 use crate::flow::{FlowError, chain};
@@ -115,6 +116,14 @@ pub(in crate::flow) fn reopen(
     disc: &ClosedDiscInfo,
     keys: &KeyRing,
 ) -> Result<bool, FlowError> {
+    let set = writer.set.id;
+    let Some(_claim) = unless_in_use(catalog.hold(Part::Disc(set, disc.number)))? else {
+        return Ok(stays(writer, disc.number, FillObstacle::BeingBurned));
+    };
+    // Another coldcut may have burned it since it was looked at.
+    if catalog.reopenable(set)? != Some(disc.number) {
+        return Ok(stays(writer, disc.number, FillObstacle::BeingBurned));
+    }
     if let Some(obstacle) = missing_key(writer, catalog, disc.number, keys)? {
         return Ok(stays(writer, disc.number, obstacle));
     }

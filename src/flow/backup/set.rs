@@ -2,13 +2,14 @@
 
 use uuid::Uuid;
 
-use crate::catalog::{Catalog, KnownSet, SetFacts};
+use crate::catalog::{Catalog, Held, KnownSet, SetFacts};
 use crate::codec::openpgp::Sealer;
 use crate::drive::{Drive, DriveError};
 use crate::flow::backup::ledger::choose_compression;
 use crate::flow::backup::request::BackupRequest;
 use crate::flow::base::keys::NewKeys;
 use crate::flow::base::recipients::agree;
+use crate::flow::base::turn::hold_set;
 use crate::flow::library::inventory::drive_problem;
 use crate::flow::status::keysheet::remember_hint;
 use crate::flow::{Context, FlowError, SelectionError, chain};
@@ -72,19 +73,32 @@ pub(super) fn open_set(
     request: &BackupRequest,
     catalog: &mut Catalog,
     context: Context,
-) -> Result<(KnownSet, Option<Sealer>, bool), FlowError> {
-    if let Some(set) = catalog.set_by_name(&request.name)? {
+) -> Result<(KnownSet, Option<Sealer>, bool, Held), FlowError> {
+    if let Some((set, held)) = hold_known(request, catalog, context)? {
         check_source(request, &set)?;
         let sealer = request.keys.sealer_for(&set)?;
         agree(catalog, &set, sealer.as_ref(), request.keys.new_recipients, context)?;
-        return Ok((remember_facts(request, catalog, &set)?, sealer, false));
+        return Ok((remember_facts(request, catalog, &set)?, sealer, false, held));
     }
     context.monitor.note(announcement(request, &catalog.sets()?).into());
     let keys = request.keys.for_new_set(&request.name)?;
     let sealer = create_set(request, catalog, keys)?;
     let set = known_set(catalog, &request.name)?;
+    let held = hold_set(catalog, &set, context)?;
     agree(catalog, &set, sealer.as_ref(), true, context)?;
-    Ok((set, sealer, true))
+    Ok((set, sealer, true, held))
+}
+
+/// The set of this name, if there is one; as it is when nobody else changes it any more.
+fn hold_known(
+    request: &BackupRequest,
+    catalog: &Catalog,
+    context: Context,
+) -> Result<Option<(KnownSet, Held)>, FlowError> {
+    let Some(set) = catalog.set_by_name(&request.name)? else { return Ok(None) };
+    let held = hold_set(catalog, &set, context)?;
+    let set = catalog.set_by_name(&request.name)?.filter(|now| now.id == set.id);
+    Ok(set.map(|set| (set, held)))
 }
 
 /// What a run may change of a set's facts.

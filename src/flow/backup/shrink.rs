@@ -6,11 +6,12 @@ use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Catalog, ContentId, FileIdentity, SetId, SnapshotInfo, SnapshotSize, Vanished,
+    Catalog, CatalogError, ContentId, FileIdentity, SetId, SnapshotInfo, SnapshotSize, Vanished,
 };
 use crate::flow::backup::compare::{ComparisonBase, SourceComparison};
 use crate::flow::backup::request::BackupRequest;
 use crate::flow::backup::scan::scan;
+use crate::flow::backup::scan_log::ScanLog;
 use crate::flow::backup::writer::DiscWriter;
 use crate::flow::base::refusal::refusal_words;
 use crate::flow::{Context, FlowError};
@@ -29,7 +30,8 @@ const FEW: u64 = 20;
 /// Percent of the files, or of their bytes, that may be gone without a question.
 pub const MAY_SHRINK: u8 = 50;
 
-/// A scan whose rows are kept only if the source is what it was, or somebody agrees.
+/// A scan whose rows are kept only if the source is what it was, or somebody agrees. Nobody else
+/// who writes the catalog waits while the source is walked, files are read or a person is asked.
 pub(super) fn guarded_scan(
     request: &BackupRequest,
     writer: &DiscWriter,
@@ -40,29 +42,61 @@ pub(super) fn guarded_scan(
     let (set, context) = (writer.set.id, writer.context);
     let last = catalog.newest_snapshot(set)?;
     let last = catalog.snapshots(set)?.into_iter().find(|info| Some(info.seq) == last);
-    let scan = |catalog: &mut Catalog| {
-        let known =
-            ComparisonBase { catalog: Some(&mut *catalog), set: Some(set), seq: Some(seq), begun };
-        let compared = scan(request, known, context)?;
-        let mounts = mount_points().map(|points| below(&points, &request.source));
-        if let Some(last) = last.filter(|_| !request.allow_shrink) {
-            Guard { request, context, set, seq, last, mounts: mounts.as_deref() }
-                .judge(catalog, &compared)?;
-        }
-        if let Some(mounts) = &mounts {
-            catalog.remember_mounts(set, mounts)?;
-        }
-        Ok(compared)
+    // A first scan has nothing to lose, and may be of very many rows: they are recorded as they
+    // come.
+    let is_first = seq.0 == 1;
+    let mut log = ScanLog::new(&writer.staging.scratch())?;
+    let known = ComparisonBase {
+        catalog: Some(&mut *catalog),
+        set: Some(set),
+        seq: Some(seq),
+        begun,
+        log: (!is_first).then_some(&mut log),
     };
-    // A first scan has nothing to lose, and may be of very many rows: it need not be one.
-    if seq.0 == 1 {
-        return scan(catalog);
+    let compared = scan(request, known, context)?;
+    let mounts = mount_points().map(|points| below(&points, &request.source));
+    let mounts = mounts.as_deref();
+    let last = last.filter(|_| !request.allow_shrink && !is_first);
+    let guard = last.map(|last| Guard { request, context, set, seq, last, mounts });
+    let keep = |catalog: &mut Catalog, log: &mut ScanLog| -> Result<(), FlowError> {
+        log.apply(catalog, set, seq)?;
+        mounts.map_or(Ok(()), |mounts| Ok(catalog.remember_mounts(set, mounts)?))
+    };
+    let kept = catalog.attempt(|catalog| {
+        keep(catalog, &mut log)?;
+        let suspicion = guard.as_ref().map(|guard| guard.weigh(catalog, &compared)).transpose()?;
+        suspicion.flatten().map_or(Ok(()), |suspicion| Err(Weighed::Suspect(Box::new(suspicion))))
+    });
+    match (kept, guard) {
+        (Ok(()), _) => {}
+        (Err(Weighed::Failed(error)), _) => return Err(error),
+        (Err(Weighed::Suspect(suspicion)), Some(guard)) => {
+            guard.decide(catalog, &compared, *suspicion)?;
+            catalog.attempt(|catalog| keep(catalog, &mut log))?;
+        }
+        (Err(Weighed::Suspect(_)), None) => {}
     }
-    let scanned = catalog.attempt(scan);
-    if let Err(FlowError::Shrunk { why, .. }) = &scanned {
-        catalog.refuse_snapshot(set, seq, why)?;
+    Ok(compared)
+}
+
+/// Why the rows of a scan are taken back.
+enum Weighed {
+    /// What is gone may be a mistake: it is looked into, and perhaps asked about, before they are
+    /// recorded once more.
+    Suspect(Box<Suspicion>),
+    Failed(FlowError),
+}
+
+impl From<FlowError> for Weighed {
+    fn from(error: FlowError) -> Weighed {
+        Weighed::Failed(error)
     }
-    scanned
+}
+
+impl From<CatalogError> for Weighed {
+    fn from(error: CatalogError) -> Weighed {
+        Weighed::Failed(error.into())
+    }
 }
 
 /// Mount points at the source and in it, relative to it.
@@ -118,20 +152,55 @@ struct MissingFiles {
     below: Vec<(RelPath, GoneTotals)>,
 }
 
+/// What of the state before is gone, as far as the rows tell.
+struct Suspicion {
+    before: SnapshotSize,
+    /// All that is gone, what has another name now too.
+    all: GoneTotals,
+    missing: MissingFiles,
+    /// Contents that are looked for in new files: what they would be found to be.
+    wanted: HashMap<Digest, Vec<(RelPath, u64)>>,
+    /// New files of their sizes.
+    arrivals: Vec<(RelPath, u64)>,
+}
+
 impl Guard<'_> {
-    fn judge(&self, catalog: &Catalog, compared: &SourceComparison) -> Result<(), FlowError> {
+    /// Looks at the rows of this scan, which are in the catalog for the moment. `None`: nothing is
+    /// gone that anybody would ask about.
+    fn weigh(
+        &self,
+        catalog: &Catalog,
+        compared: &SourceComparison,
+    ) -> Result<Option<Suspicion>, FlowError> {
         if compared.removed + compared.rows == 0 {
-            return Ok(());
+            return Ok(None);
         }
         // Each run before this one was agreed to: what stood at its end is what may not go.
         let before = catalog.extent(self.set, SnapshotSeq(self.seq.0 - 1))?;
-        let Some((reason, gone)) = self.reason(catalog, compared, &before)? else { return Ok(()) };
+        let missing = self.missing(catalog, compared, self.lost_mounts(catalog)?, &|_| true)?;
+        let (wanted, arrivals) = Default::default();
+        let mut seen = Suspicion { before, all: missing.gone, missing, wanted, arrivals };
+        if self.is_suspect(&seen) {
+            self.look_for_other_names(catalog, compared, &mut seen)?;
+        }
+        Ok(self.reason(compared, &seen).is_some().then_some(seen))
+    }
+
+    /// Looks into what is suspect, and asks.
+    fn decide(
+        &self,
+        catalog: &mut Catalog,
+        compared: &SourceComparison,
+        mut seen: Suspicion,
+    ) -> Result<(), FlowError> {
+        self.look_into_arrivals(&mut seen)?;
+        let Some((reason, gone)) = self.reason(compared, &seen) else { return Ok(()) };
         let why = RunRefusal {
             reason,
             files: gone.files,
             bytes: Bytes(gone.bytes),
-            of_files: before.files,
-            of_bytes: before.bytes,
+            of_files: seen.before.files,
+            of_bytes: seen.before.bytes,
         };
         let source = self.request.source.clone();
         let (snapshot, date) = (self.last.seq, self.last.started);
@@ -145,35 +214,33 @@ impl Guard<'_> {
         };
         match self.context.operator.ask(question) {
             Answer::Yes => Ok(()),
-            _ => Err(FlowError::Shrunk { why: why.into(), words }),
+            _ => {
+                catalog.refuse_snapshot(self.set, self.seq, &why)?;
+                Err(FlowError::Shrunk { why: why.into(), words })
+            }
         }
+    }
+
+    fn is_suspect(&self, seen: &Suspicion) -> bool {
+        seen.missing.below.iter().any(|(_, gone)| gone.files > 0)
+            || seen.missing.gone.is_too_much(&seen.before, self.request.max_shrink)
     }
 
     fn reason(
         &self,
-        catalog: &Catalog,
         compared: &SourceComparison,
-        before: &SnapshotSize,
-    ) -> Result<Option<(Reason, GoneTotals)>, FlowError> {
-        let bare = self.lost_mounts(catalog)?;
-        let mut missing = self.missing(catalog, compared, bare, &|_| true)?;
-        let all = missing.gone;
-        let is_suspect = |missing: &MissingFiles| {
-            missing.below.iter().any(|(_, gone)| gone.files > 0)
-                || missing.gone.is_too_much(before, self.request.max_shrink)
-        };
-        if is_suspect(&missing) {
-            missing = self.missing_for_good(catalog, compared, missing, before)?;
-        }
+        seen: &Suspicion,
+    ) -> Option<(Reason, GoneTotals)> {
+        let missing = &seen.missing;
         if let Some((dir, gone)) = missing.below.iter().find(|(_, gone)| gone.files > 0) {
-            return Ok(Some((Reason::Unmounted(dir.clone()), *gone)));
+            return Some((Reason::Unmounted(dir.clone()), *gone));
         }
         // The root alone was there before, too.
-        if compared.is_empty_source && before.paths > 1 {
-            return Ok(Some((Reason::Empty, all)));
+        if compared.is_empty_source && seen.before.paths > 1 {
+            return Some((Reason::Empty, seen.all));
         }
-        let too_much = missing.gone.is_too_much(before, self.request.max_shrink);
-        Ok(too_much.then_some((Reason::Shrunk, missing.gone)))
+        let too_much = missing.gone.is_too_much(&seen.before, self.request.max_shrink);
+        too_much.then_some((Reason::Shrunk, missing.gone))
     }
 
     /// Directories that were mount points at the last scan and are empty directories now, on the
@@ -210,15 +277,14 @@ impl Guard<'_> {
         Ok(missing)
     }
 
-    /// The same without what only has another name: first what the catalog knows, then what the
-    /// content of new files tells.
-    fn missing_for_good(
+    /// Counts again without what only has another name, as far as the catalog knows; of the rest it
+    /// notes what to look for in new files.
+    fn look_for_other_names(
         &self,
         catalog: &Catalog,
         compared: &SourceComparison,
-        missing: MissingFiles,
-        before: &SnapshotSize,
-    ) -> Result<MissingFiles, FlowError> {
+        seen: &mut Suspicion,
+    ) -> Result<(), FlowError> {
         let (mut names, mut contents) =
             (HashSet::<FileIdentity>::new(), HashSet::<ContentId>::new());
         catalog.living(self.set, |name, content| {
@@ -228,42 +294,34 @@ impl Guard<'_> {
         let is_elsewhere = |file: &Vanished| {
             names.contains(&file.identity) || file.content.is_some_and(|id| contents.contains(&id))
         };
-        let bare: Vec<RelPath> = missing.below.into_iter().map(|(dir, _)| dir).collect();
-        let mut missing = self.missing(catalog, compared, bare, &|file| !is_elsewhere(file))?;
-        let still = missing.gone.is_too_much(before, self.request.max_shrink)
-            || missing.below.iter().any(|(_, gone)| gone.files > 0);
-        if still {
-            self.look_into_arrivals(catalog, compared, &mut missing, &is_elsewhere)?;
+        let bare = seen.missing.below.drain(..).map(|(dir, _)| dir).collect();
+        seen.missing = self.missing(catalog, compared, bare, &|file| !is_elsewhere(file))?;
+        if !self.is_suspect(seen) {
+            return Ok(());
         }
-        Ok(missing)
-    }
-
-    /// Reads new files that are as large as one that is gone. It costs what the run would read
-    /// anyway, and only where the run would be stopped otherwise.
-    fn look_into_arrivals(
-        &self,
-        catalog: &Catalog,
-        compared: &SourceComparison,
-        missing: &mut MissingFiles,
-        is_elsewhere: &dyn Fn(&Vanished) -> bool,
-    ) -> Result<(), FlowError> {
-        let mut wanted: HashMap<Digest, Vec<(RelPath, u64)>> = HashMap::new();
         let mut sizes = HashSet::new();
         catalog.vanished(self.set, self.seq, |file| {
             let counts = !is_left_out(&file.path, &compared.left_out) && !is_elsewhere(&file);
             if let Some(digest) = file.digest.filter(|_| counts) {
                 sizes.insert(file.size);
-                wanted.entry(digest).or_default().push((file.path, file.size));
+                seen.wanted.entry(digest).or_default().push((file.path, file.size));
             }
         })?;
-        let arrivals = catalog.arrivals(self.set, |size| sizes.contains(&size))?;
+        seen.arrivals = catalog.arrivals(self.set, |size| sizes.contains(&size))?;
+        Ok(())
+    }
+
+    /// Reads new files that are as large as one that is gone. It costs what the run would read
+    /// anyway, and only where the run would be stopped otherwise.
+    fn look_into_arrivals(&self, seen: &mut Suspicion) -> Result<(), FlowError> {
+        let Suspicion { missing, wanted, arrivals, .. } = seen;
         let mut source = Source::open(&self.request.source)?;
         let total = arrivals.iter().map(|(_, size)| size).sum();
         let new = NewTask::new(Activity::Reading).total(total);
         let _task = (!arrivals.is_empty()).then(|| self.context.monitor.begin(new));
         for (path, _) in arrivals {
             self.context.stop.check()?;
-            let Some(digest) = self.digest_of(&mut source, &path)? else { continue };
+            let Some(digest) = self.digest_of(&mut source, path)? else { continue };
             for (path, size) in wanted.remove(&digest).into_iter().flatten() {
                 missing.gone.take(size);
                 if let Some(gone) = missing.of(&path) {

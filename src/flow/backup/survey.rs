@@ -69,7 +69,8 @@ fn plan_for_new(request: &BackupRequest, context: Context) -> Result<BackupPlan,
     let parity = request.parity.unwrap_or(0);
     needs_par2(parity > 0 || parity_discs.is_some(), context)?;
     let capacity = request.disc_size.of(None)?;
-    let known = ComparisonBase { catalog: None, set: None, seq: None, begun: HashMap::new() };
+    let known =
+        ComparisonBase { catalog: None, set: None, seq: None, begun: HashMap::new(), log: None };
     let compared = scan(request, known, context)?;
     let must = compared.differs();
     let list = reckon(request, &compared, must, None, capacity, (parity, parity_discs));

@@ -5,7 +5,8 @@
 use uuid::Uuid;
 
 use crate::catalog::{
-    Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, NewDisc, OpenDiscInfo, SnapshotInfo,
+    Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, NewDisc, OpenDiscInfo, Part,
+    SnapshotInfo,
 };
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::format::SnapshotLine;
@@ -21,6 +22,7 @@ use crate::port::event::Reached;
 use crate::port::notice::{SetNotice, StagingNotice};
 
 use crate::flow::backup::ledger::CatalogLedger;
+use crate::flow::base::turn::unless_in_use;
 use crate::flow::burn::records::waiting;
 use crate::flow::drill::{drill_staged, is_untried};
 use crate::flow::staging::area::{SetTexts, Staging, archive_file, source_bytes};
@@ -83,6 +85,13 @@ impl DiscWriter<'_> {
     /// Discs whose staging was deleted by hand count as never packed: their files are stored again.
     fn forget_lost_staging(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in lost_discs(catalog, self.set, self.staging)? {
+            let claim = catalog.hold(Part::Disc(self.set.id, disc.number));
+            // Somebody burns it at this moment, or just made it safe.
+            let Some(_claim) = unless_in_use(claim)? else { continue };
+            let still = lost_discs(catalog, self.set, self.staging)?;
+            if !still.iter().any(|lost| lost.number == disc.number) {
+                continue;
+            }
             let notice = StagingNotice::StagedDiscRepacked { disc: disc.number };
             self.context.monitor.note(notice.into());
             catalog.forget_disc_work(self.set.id, disc.number, DiscUuid(Uuid::new_v4()))?;
@@ -100,6 +109,8 @@ impl DiscWriter<'_> {
     /// Tries what a run before left, unless it did so itself.
     fn drill_waiting(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
         for disc in waiting(catalog, self.set, self.staging)? {
+            let claim = catalog.hold(Part::Disc(self.set.id, disc.number));
+            let Some(_claim) = unless_in_use(claim)? else { continue };
             if is_untried(catalog, self.set, &disc)? {
                 self.try_disc(catalog, &disc)?;
             }
@@ -200,6 +211,8 @@ impl DiscWriter<'_> {
             watchers: Watchers { monitor: self.context.monitor, stop: self.context.stop },
             archives: archives.iter().map(archive_file).collect(),
         };
+        // From when it counts as staged, anybody may burn it: not before it was tried.
+        let _claim = ledger.catalog().hold(Part::Disc(self.set.id, number))?;
         let closed = close(disc, closing, ledger)?;
         let closed = texts.closed(closed, now);
         ledger.catalog().close_disc(self.set.id, number, &closed)?;

@@ -7,7 +7,7 @@ use crate::catalog::CatalogError;
 use crate::codec::openpgp::{CheckError, LockError, OpenError, SealError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{Absence, DriveError};
-use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq, plural};
+use crate::model::{Bytes, DiscNo, InUse, SetName, SnapshotSeq, plural};
 use crate::pack::PackError;
 use crate::port::stop::Stopped;
 use crate::port::wanted::{WantedDisc, WantedMedium};
@@ -35,9 +35,10 @@ pub enum FlowError {
     #[error(transparent)]
     Catalog(#[from] CatalogError),
     #[error(
-        "another coldcut{} is using the catalog {}; nothing was changed", pid.map_or(String::new(), |pid| format!(" (process {pid})")), .path.display()
+        "another coldcut{} is using {what}; nothing was changed",
+        pid.map_or(String::new(), |pid| format!(" (process {pid})"))
     )]
-    OthersTurn { path: PathBuf, pid: Option<u32> },
+    OthersTurn { what: InUse, pid: Option<u32> },
     #[error(transparent)]
     Scan(#[from] ScanError),
     #[error(transparent)]

@@ -4,10 +4,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
-use uuid::Uuid;
-
 use crate::catalog::{Catalog, SetId};
-use crate::port::files::{hold, make_private_dir, open_own_to_read};
+use crate::port::files::{hold, make_private_dir, open_own_to_read, scratch_name};
 use crate::port::stop::Stop;
 
 use crate::flow::FlowError;
@@ -60,5 +58,5 @@ pub(in crate::flow) fn scratch_file(scratch: &Path) -> Result<PathBuf, FlowError
         what: "cannot be written to",
         source,
     })?;
-    Ok(scratch.join(format!("{}.sqlite", Uuid::new_v4())))
+    Ok(scratch.join(scratch_name(".sqlite")))
 }

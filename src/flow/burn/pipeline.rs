@@ -9,12 +9,12 @@ use std::cell::Cell;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, SetId};
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet};
 use crate::model::DiscNo;
 use crate::port::notice::StagingNotice;
 
 use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
-use crate::flow::burn::station::Station;
+use crate::flow::burn::station::{Station, order_of};
 use crate::flow::{BurnFailure, Context, FlowError, chain};
 
 /// What the drives' thread has to say.
@@ -27,7 +27,7 @@ pub(in crate::flow) enum Call {
 
 /// The drives, as the packer sees them: they take one disc at a time.
 pub struct Beside<'a> {
-    set: SetId,
+    set: &'a KnownSet,
     context: Context<'a>,
     /// People change the media.
     pub has_hands: bool,
@@ -47,7 +47,7 @@ pub fn beside<T>(
 ) -> Result<T, FlowError> {
     let context = station.context;
     thread::scope(|scope| {
-        let set = station.set.id;
+        let set = station.set;
         let has_hands = station.drives.have_hands();
         let wants_image = station.drives.burner.wants_image();
         let (orders, ordered) = channel();
@@ -101,7 +101,9 @@ impl Beside<'_> {
             self.context.monitor.note(StagingNotice::DiscWaits { disc, before }.into());
         }
         self.settle(catalog)?;
-        let order = BurnOrder::of(catalog, self.set, disc.clone())?;
+        let Some(order) = order_of(catalog, self.set, disc.number, self.context)? else {
+            return Ok(());
+        };
         self.busy.set(Some(disc.number));
         self.orders.send(order).map_err(|_| BurnFailure::Unexpected(disc.number).into())
     }
@@ -123,7 +125,7 @@ impl Beside<'_> {
     fn hear(&self, catalog: &mut Catalog, call: Call) -> Result<(), FlowError> {
         match call {
             Call::Keep(record, answer) => {
-                let kept = OwnCatalog { catalog, set: self.set }.keep(record);
+                let kept = OwnCatalog { catalog, set: self.set.id }.keep(record);
                 // What cannot be kept fails the disc over there; its end comes back as any other.
                 let _ = answer.send(kept);
                 Ok(())

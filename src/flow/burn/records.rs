@@ -2,10 +2,11 @@
 //! from the drive's work: that may go on in another thread, and the catalog belongs to one.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::catalog::{
     Catalog, ClosedDiscInfo, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding,
-    KnownSet, ReadOutcome, SetId, Verification,
+    Held, KnownSet, Part, ReadOutcome, SetId, Verification,
 };
 use crate::model::{Carrier, DiscNo};
 use crate::port::clock::Moment;
@@ -28,6 +29,8 @@ pub struct BurnOrder {
     pub wanted: usize,
     /// An image of it that is burned as it is; else it is made from what is staged.
     pub image: Option<PathBuf>,
+    /// Nobody else burns it, or takes it away, as long as this order stands.
+    pub _claim: Arc<Held>,
 }
 
 /// What is known of a disc's copies. They are alike to the last byte: only what became of them
@@ -45,12 +48,18 @@ pub struct Copies {
 }
 
 impl BurnOrder {
-    pub fn of(catalog: &Catalog, set: SetId, disc: ClosedDiscInfo) -> Result<BurnOrder, FlowError> {
+    /// What is known of the disc once nobody else burns it; `None` if it is not closed any more,
+    /// because another coldcut fills it up. [`CatalogError::PartInUse`](crate::catalog::CatalogError)
+    /// if another one burns it.
+    pub fn of(catalog: &Catalog, set: SetId, disc: DiscNo) -> Result<Option<BurnOrder>, FlowError> {
+        let claim = Arc::new(catalog.hold(Part::Disc(set, disc))?);
+        let disc = catalog.disc(set, disc)?.and_then(DiscInfo::closed);
+        let Some(disc) = disc else { return Ok(None) };
         let files = catalog.disc_files(set, disc.number)?;
         let copies = Copies::of(&catalog.copies(set, disc.number)?);
         let wanted = catalog.copies_wanted(set)?.max(1) as usize;
         let is_covered = catalog.is_covered(set, disc.number)?;
-        Ok(BurnOrder { disc, files, copies, is_covered, wanted, image: None })
+        Ok(Some(BurnOrder { disc, files, copies, is_covered, wanted, image: None, _claim: claim }))
     }
 }
 

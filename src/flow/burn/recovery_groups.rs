@@ -1,9 +1,10 @@
 //! Recovery discs of a set (format 11): each disc is taken into the group in progress before its
 //! staging goes, and when the group is full its recovery discs are made and burned.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use sha2::{Digest as _, Sha256};
 use uuid::Uuid;
@@ -18,10 +19,10 @@ use crate::format::disc_txt::{self, DiscTxt};
 use crate::format::sums::list_sums;
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, Digest, DiscNo, DiscUuid, Format, ListingFlags, Sectors, SnapshotSeq};
-use crate::port::clock::Moment;
+use crate::port::clock::{Moment, pause};
 use crate::port::event::{Activity, Reached};
 use crate::port::files::{
-    make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
+    hold, make_private_dir, rename_durably, sync_dir, unless_missing, write_atomic,
 };
 use crate::port::monitor::NewTask;
 use crate::port::notice::RecoveryNotice;
@@ -37,6 +38,9 @@ const IN_WORK: &str = "group-";
 const FULL: &str = "full-";
 /// The group in progress is to be closed as soon as no disc waits that would come to it.
 const CLOSING: &str = "closing";
+
+/// Between two looks whether another drive is done with a group.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Whether a disc with these files is a recovery disc.
 fn is_recovery_disc(files: &[DiscFileRecord]) -> bool {
@@ -72,7 +76,11 @@ impl<'a> Grouping<'a> {
     ) -> Result<(), FlowError> {
         let Some(ratio) = self.set.facts.parity_discs else { return Ok(()) };
         let image = disc.closing.image;
-        if is_recovery_disc(files) || self.is_taken(disc)? {
+        if is_recovery_disc(files) {
+            return Ok(());
+        }
+        let _alone = self.alone()?;
+        if self.is_taken(disc)? {
             return Ok(());
         }
         if image > data_capacity(disc.capacity, ratio) {
@@ -82,6 +90,21 @@ impl<'a> Grouping<'a> {
         let mut group = self.group_for(disc, ratio)?;
         self.add_image(&mut group, disc, medium)?;
         if is_full(&group) { self.set_aside(&group.dir) } else { Ok(()) }
+    }
+
+    /// The sums of a group are changed by one drive at a time, whichever coldcut has it.
+    fn alone(&self) -> Result<File, FlowError> {
+        let dir = self.staging.set_dir(self.set);
+        make_private_dir(&dir).map_err(trouble(&dir))?;
+        let held = File::open(&dir).map_err(trouble(&dir))?;
+        loop {
+            match hold(&held) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    pause(LOOK, self.context.stop)?;
+                }
+                done => return done.map(|()| held).map_err(trouble(&dir)),
+            }
+        }
     }
 
     fn is_taken(&self, disc: &ClosedDiscInfo) -> Result<bool, FlowError> {

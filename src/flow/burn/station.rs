@@ -4,7 +4,7 @@ mod attempt;
 mod drives;
 mod taking;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, ReadOutcome};
+use crate::catalog::{Catalog, CatalogError, ClosedDiscInfo, KnownSet, Part, ReadOutcome};
 use crate::drive::burning::{BurnError, Burned, burn};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Remedy};
 use crate::format::volume::{image_name, volume_id};
@@ -12,9 +12,10 @@ use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::disc_count::DiscCount;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
-use crate::port::notice::BurnNotice;
+use crate::port::notice::{BurnNotice, CatalogNotice};
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
+use crate::flow::base::turn::unless_in_use;
 use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::drill::refuse_unreadable;
@@ -54,31 +55,48 @@ impl Station<'_> {
         // A recovery disc is made when its group is full.
         let (more, is_estimate) = (discs.len() as u64, self.set.facts.parity_discs.is_some());
         self.context.monitor.count_discs(|count| count.expect(more, is_estimate));
-        discs.iter().try_for_each(|disc| self.burn_one(catalog, disc))?;
-        Ok(discs)
+        let mut burned = Vec::new();
+        for disc in discs {
+            if self.burn_one(catalog, &disc)? {
+                burned.push(disc);
+            }
+        }
+        Ok(burned)
     }
 
+    /// `false`: another coldcut burns it, or fills it up.
     pub fn burn_one(
         &mut self,
         catalog: &mut Catalog,
         disc: &ClosedDiscInfo,
-    ) -> Result<(), FlowError> {
-        refuse_unreadable(catalog, self.set, disc)?;
-        let order = BurnOrder::of(catalog, self.set.id, disc.clone())?;
+    ) -> Result<bool, FlowError> {
+        let Some(order) = order_of(catalog, self.set, disc.number, self.context)? else {
+            return Ok(false);
+        };
+        refuse_unreadable(catalog, self.set, &order.disc)?;
         let mut records = OwnCatalog { catalog, set: self.set.id };
         self.context.monitor.count_discs(DiscCount::begin);
         self.make_safe(&order, &mut records)?;
-        self.burn_recovery_discs(catalog)
+        self.burn_recovery_discs(catalog)?;
+        Ok(true)
     }
 
     /// Those of groups that are full, or are to be closed; a run that was killed may have left one.
     fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
+        let made = self.make_recovery_discs(catalog)?;
+        made.iter().try_for_each(|disc| self.burn_one(catalog, disc).map(drop))
+    }
+
+    /// If another coldcut changes the set now, it makes them, or the next run does.
+    fn make_recovery_discs(&self, catalog: &mut Catalog) -> Result<Vec<ClosedDiscInfo>, FlowError> {
+        let Some(_held) = unless_in_use(catalog.hold(Part::Set(self.set.id)))? else {
+            return Ok(Vec::new());
+        };
         let grouping = Grouping::new(self.staging, self.set, self.context);
         if grouping.is_to_close() {
             grouping.close_with(catalog)?;
         }
-        let made = grouping.make(catalog)?;
-        made.iter().try_for_each(|disc| self.burn_one(catalog, disc))
+        grouping.make(catalog)
     }
 
     /// Burns and verifies one disc until it is safe: as many copies as are wanted. Each step is
@@ -127,6 +145,23 @@ impl Station<'_> {
         while burner.turn_to(place) && bears_one_of(&mut **burner, &label, good) {
             place += 1;
         }
+    }
+}
+
+/// `None`: another coldcut burns the disc, which is told, or fills it up. That is no failure.
+pub(in crate::flow) fn order_of(
+    catalog: &Catalog,
+    set: &KnownSet,
+    disc: DiscNo,
+    context: Context,
+) -> Result<Option<BurnOrder>, FlowError> {
+    match BurnOrder::of(catalog, set.id, disc) {
+        Err(FlowError::Catalog(CatalogError::PartInUse { pid, .. })) => {
+            let (set, disc) = (set.facts.name.clone(), Some(disc));
+            context.monitor.note(CatalogNotice::DiscInUse { set, disc, pid }.into());
+            Ok(None)
+        }
+        order => order,
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::catalog::{
-    Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, ReadOrdinal,
+    Access, Catalog, Copy, CopyNo, CopyState, DiscInfo, Finding, KnownSet, Part, ReadOrdinal,
     Verification,
 };
 use crate::drive::Drive;
@@ -19,7 +19,7 @@ use crate::port::notice::{DiscNotice, DriveNotice, VerifyNotice};
 use crate::port::wanted::{WantedDisc, WantedMedium};
 
 use crate::flow::base::medium_name::disc_name;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{open_to_record, unless_in_use};
 use crate::flow::care::verify::{
     CatalogSet, CheckedDisc, MediumExpectation, verify_copy, wanted_by_catalog,
 };
@@ -137,7 +137,11 @@ fn candidates(catalog: &Catalog, name: Option<&SetName>) -> Result<Vec<DueCopy>,
             let copies = catalog.copies(set.id, disc.number)?;
             for copy in copies.iter().cloned() {
                 let is_doubtful = is_doubtful(&copy, &copies);
-                let counts = copy.is_good() || copy.state == CopyState::Burned;
+                let is_unread = copy.state == CopyState::Burned;
+                // One that another coldcut burns at this moment is not there yet.
+                let counts = copy.is_good()
+                    || is_unread
+                        && unless_in_use(catalog.hold(Part::Disc(set.id, disc.number)))?.is_some();
                 let here =
                     |r: &&crate::catalog::Readings| r.disc == disc.number && r.copy == copy.number;
                 let good = readings.iter().find(here).and_then(|r| r.good);
@@ -206,8 +210,7 @@ pub fn check(
 ) -> Result<CheckReport, FlowError> {
     // Without a catalog there is nothing to check, and none is made here.
     drop(Catalog::open(&request.catalog, Access::Read)?);
-    // Held to the end: what is read for hours can be recorded then.
-    let catalog = open_to_write(&request.catalog, context)?;
+    let catalog = open_to_record(&request.catalog, context)?;
     let mut session = CheckSession { request, catalog, context, report: CheckReport::default() };
     match drive {
         Some(drive) => session.through(drive)?,

@@ -18,7 +18,7 @@ use crate::verify::{ExpectedFile, Verdict, verify};
 
 use crate::flow::base::expected::expected;
 use crate::flow::base::sets::no_disc;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_disc, open_to_record};
 use crate::flow::burn::records::{BurnOrder, OwnCatalog, is_staged};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::insertion::while_it_comes_back;
@@ -55,7 +55,7 @@ pub fn copy(
     drives: &mut Drives,
     context: Context,
 ) -> Result<Vec<CopiedDisc>, FlowError> {
-    let mut catalog = open_to_write(&request.catalog, context)?;
+    let mut catalog = open_to_record(&request.catalog, context)?;
     let set = choose_set(catalog.sets()?, request.name.as_ref())?;
     let staging = Staging::open(&request.staging)?;
     let known = catalog.discs(set.id)?;
@@ -97,8 +97,10 @@ impl Copying<'_> {
         if disc.state == DiscState::Open {
             return Err(SelectionError::NoCopyYet(disc.number).into());
         }
-        let closed = disc.clone().closed().ok_or(SelectionError::SizeUnknown(disc.number))?;
-        let mut order = BurnOrder::of(catalog, self.set.id, closed)?;
+        disc.clone().closed().ok_or(SelectionError::SizeUnknown(disc.number))?;
+        let _claim = hold_disc(catalog, self.set, disc.number, self.context)?;
+        let mut order = BurnOrder::of(catalog, self.set.id, disc.number)?
+            .ok_or(SelectionError::NoCopyYet(disc.number))?;
         // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
         let here = drives.burner.medium();
         let is_here = order.copies.unread.iter().any(|copy| copy.medium.is_where(&here));

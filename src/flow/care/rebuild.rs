@@ -119,7 +119,7 @@ pub fn rebuild(
         return Err(inventory.nothing());
     }
     let (kept, replaced) = present_sets(request, &inventory, context)?;
-    let mut new = in_turn(context, || Replacement::begin(&request.catalog))?;
+    let mut new = in_turn(context, None, || Replacement::begin(&request.catalog))?;
     for set in kept {
         take_over(&request.catalog, &set, request, new.catalog(), context.stop)?;
     }

@@ -32,7 +32,7 @@ use crate::verify::{
 use crate::flow::base::expected::expected;
 use crate::flow::base::keys::KeyRing;
 use crate::flow::base::own_list::{SUMS, own_list};
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::open_to_record;
 use crate::flow::library::coherence::{Doubts, incoherences};
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{
@@ -604,7 +604,7 @@ fn record(request: &VerifyRequest, seen: &[VerifiedMedium], context: Context) {
     if seen.is_empty() {
         return;
     }
-    let recorded = open_to_write(&request.catalog, context)
+    let recorded = open_to_record(&request.catalog, context)
         .and_then(|mut catalog| Ok(record_all(&mut catalog, seen, context).map(|()| catalog)?));
     if let Ok(catalog) = &recorded {
         crate::flow::base::turn::ended_well(catalog, context);

@@ -26,7 +26,7 @@ use crate::port::passphrase::Secret;
 use crate::port::wanted::{DiscChoice, Purpose, WantedDisc, WantedMedium};
 
 use crate::flow::base::sets::no_disc;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::open_to_record;
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Vetting, look, look_in};
 use crate::flow::library::locations::places_of_disc;
@@ -57,7 +57,7 @@ fn drill_those(
     context: Context,
 ) -> Result<DrillReport, FlowError> {
     let Some(from) = &request.from else {
-        let mut catalog = open_to_write(&request.catalog, context)?;
+        let mut catalog = open_to_record(&request.catalog, context)?;
         let round = Round { request, staging: &Staging::open(&request.staging)?, context };
         let set = choose_set(catalog.sets()?, request.name.as_ref())?;
         let discs = round.known(&mut catalog, &set, None, &request.discs)?;
@@ -83,7 +83,7 @@ fn open_if_there(path: &Path, context: Context) -> Result<Option<Catalog>, FlowE
         None => Ok(None),
         Some(read) => {
             drop(read);
-            open_to_write(path, context).map(Some)
+            open_to_record(path, context).map(Some)
         }
     }
 }

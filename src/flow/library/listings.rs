@@ -7,8 +7,6 @@ use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
-use uuid::Uuid;
-
 use crate::catalog::{Catalog, CatalogError, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
@@ -17,7 +15,7 @@ use crate::format::members::part_id;
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
 use crate::model::{Bytes, Digest, DiscIdentity, DiscNo, Kind, RelPath, SnapshotSeq};
-use crate::port::files::{hold, make_private_dir, open_own_to_read};
+use crate::port::files::{hold, make_private_dir, open_own_to_read, scratch_name};
 use crate::port::notice::ListingNotice;
 use crate::port::stop::{Heeding, Stopped};
 use crate::restore::index::{
@@ -525,7 +523,7 @@ impl FromDiscs<'_> {
     }
 
     fn unpack_catalog(&self, reader: &dyn DiscReader) -> Result<KnownIn, FlowError> {
-        let scratch_file = || self.scratch.join(format!("{}.sqlite", Uuid::new_v4()));
+        let scratch_file = || self.scratch.join(scratch_name(".sqlite"));
         let (path, rows) = (scratch_file(), scratch_file());
         let scratch = |source| FlowError::Staging {
             path: self.scratch.to_owned(),

@@ -13,7 +13,7 @@ use crate::format::volume::image_name;
 use crate::model::{Carrier, FileId, SetName, ShelfId, ShelfPlace};
 use crate::port::notice::{SetNotice, ShelfNotice};
 
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::open_to_record;
 use crate::flow::{Context, FlowError};
 
 /// What a shelf is met for. Only one that is written to is told from the one that it was copied
@@ -31,7 +31,7 @@ pub fn arrive(catalog: &Path, dest: &Path, context: Context) -> Result<(), FlowE
     if !fs::metadata(catalog).is_ok_and(|found| found.len() > 0) {
         return Ok(());
     }
-    let mut catalog = open_to_write(catalog, context)?;
+    let mut catalog = open_to_record(catalog, context)?;
     let further = (2..).map(|n| dest.join(format!("copy{n}"))).take_while(|dir| dir.is_dir());
     for dir in std::iter::once(dest.to_owned()).chain(further) {
         meet(&mut catalog, &dir, Visit::Write, &|notice| context.monitor.note(notice.into()))?;

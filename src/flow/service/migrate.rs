@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::catalog::{
-    Access, Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, OnDisc, SnapshotInfo,
+    Access, Catalog, ClosedDiscInfo, DiscInfo, DiscState, Held, KnownSet, OnDisc, SnapshotInfo,
 };
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
@@ -38,7 +38,7 @@ use crate::flow::base::keys::KeyRing;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::recipients::agree;
 use crate::flow::base::sets::no_disc;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_chosen, open_to_record};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::library::inventory::{FoundSet, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::listings::KnownIn;
@@ -47,7 +47,7 @@ use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
 use crate::flow::staging::disc_size::{DiscSize, of_set};
-use crate::flow::{Context, FlowError, SelectionError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError};
 
 /// So much content is unpacked at once, if one file alone is not more.
 const ROUND: u64 = 8 << 30;
@@ -91,7 +91,7 @@ pub fn migrate(
     drives: &mut Drives,
     context: Context,
 ) -> Result<MigrateReport, FlowError> {
-    let (mut catalog, set, last) = open(request, context)?;
+    let (mut catalog, set, _held, last) = open(request, context)?;
     needs_par2(is_protected(&set.facts), context)?;
     let staging = Staging::open(&request.staging)?;
     let old = old_discs(request, &catalog, &set, context.monitor)?;
@@ -123,7 +123,7 @@ pub fn migrate(
     let ledger =
         CatalogLedger::new(&mut catalog, set.id, seq, monitor, place, HashMap::new(), false)?
             .moving();
-    let scratch = Scratch::new(&staging)?;
+    let scratch = Scratch::new(&staging, &set)?;
     let from = Source::open(&scratch.dir)?;
     let config = PackConfig {
         source: &from,
@@ -157,11 +157,11 @@ pub fn migrate(
 fn open(
     request: &MigrateRequest,
     context: Context,
-) -> Result<(Catalog, KnownSet, SnapshotInfo), FlowError> {
-    let catalog = open_to_write(&request.catalog, context)?;
-    let set = choose_set(catalog.sets()?, request.name.as_ref())?;
+) -> Result<(Catalog, KnownSet, Held, SnapshotInfo), FlowError> {
+    let catalog = open_to_record(&request.catalog, context)?;
+    let (set, held) = hold_chosen(&catalog, request.name.as_ref(), context)?;
     match catalog.snapshots(set.id)?.pop().filter(|last| last.finished.is_some()) {
-        Some(last) => Ok((catalog, set, last)),
+        Some(last) => Ok((catalog, set, held, last)),
         None => Err(FlowError::UnfinishedRun(set.facts.name)),
     }
 }
@@ -478,8 +478,9 @@ struct Scratch {
 }
 
 impl Scratch {
-    fn new(staging: &Staging) -> Result<Scratch, FlowError> {
-        let scratch = Scratch { dir: staging.scratch().join("migrate") };
+    fn new(staging: &Staging, set: &KnownSet) -> Result<Scratch, FlowError> {
+        let scratch =
+            Scratch { dir: staging.scratch().join(format!("migrate-{}", set.facts.uuid)) };
         scratch.clear()?;
         Ok(scratch)
     }

@@ -5,9 +5,9 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::catalog::{Access, Catalog, CatalogError, ClosedDiscInfo, KnownSet};
+use crate::catalog::{Catalog, ClosedDiscInfo, Held, KnownSet};
 use crate::drive::{Absence, Drive, DriveError};
-use crate::model::{DiscIdentity, DiscNo, SetName};
+use crate::model::{DiscIdentity, DiscNo, InUse, SetName};
 use crate::port::clock::{Deadline, pause};
 use crate::port::notice::{
     CatalogNotice, DiscNotice, DriveNotice, Notice, StagingNotice, WatchNotice,
@@ -15,6 +15,7 @@ use crate::port::notice::{
 use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
 
 use crate::flow::WaitLimit;
+use crate::flow::base::turn::{hold_disc, open_to_record};
 use crate::flow::burn::records::{Copies, waiting};
 use crate::flow::burn::station::{Drives, Station, medium_wanted};
 use crate::flow::care::verify::{CheckedDisc, VerifyRequest, verify_from};
@@ -85,7 +86,8 @@ pub fn watch(
     context: Context,
 ) -> Result<WatchReport, FlowError> {
     // What is in the drive counts; nobody is asked within a step.
-    let context = Context { wait_limit: WaitLimit::AtMost(Duration::ZERO), ..context };
+    let none = WaitLimit::AtMost(Duration::ZERO);
+    let context = Context { wait_limit: none, turn: none, ..context };
     let mut watch = Watch::new(request, context);
     watch.run(drives)?;
     Ok(watch.report)
@@ -99,7 +101,7 @@ enum WaitReason {
     /// By another program.
     DriveInUse,
     /// By another coldcut.
-    CatalogInUse,
+    InUse(InUse),
 }
 
 struct Watch<'a> {
@@ -138,12 +140,10 @@ impl<'a> Watch<'a> {
                 content => content?,
             };
             match content {
-                WatchedMedium::Blank => match for_blank(&waiting) {
-                    Some(next) => self.burn(next, drives)?,
-                    None => {
-                        self.idle(WaitReason::NothingStaged, WatchNotice::NothingStaged.into())?;
-                    }
-                },
+                WatchedMedium::Blank if waiting.is_empty() => {
+                    self.idle(WaitReason::NothingStaged, WatchNotice::NothingStaged.into())?;
+                }
+                WatchedMedium::Blank => self.burn(&for_blank(&waiting), drives)?,
                 WatchedMedium::Written(disc) if self.done.as_ref() == Some(&disc) => {
                     pause(LOOK, self.context.stop).map_err(FlowError::from)?;
                 }
@@ -152,7 +152,7 @@ impl<'a> Watch<'a> {
                         monitor.note(DiscNotice::DiscGone { why: chain(&error) }.into());
                     }
                     Err(error) => return Err(error),
-                    Ok(Some(next)) => self.burn(next, drives)?,
+                    Ok(Some(next)) => self.burn(&[next], drives)?,
                     Ok(None) => self.check(disc, drives)?,
                 },
                 WatchedMedium::Nothing => self.call(waiting.first(), drives)?,
@@ -233,19 +233,19 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    fn burn(&mut self, next: &NextDisc, drives: &mut Drives) -> Result<(), FlowError> {
-        let NextDisc { set, disc, .. } = next;
-        self.said = None;
+    /// The first of these discs that no other coldcut burns.
+    fn burn(&mut self, discs: &[&NextDisc], drives: &mut Drives) -> Result<(), FlowError> {
         let staging = Staging::open(&self.request.staging)?;
-        let mut catalog = match Catalog::open(&self.request.catalog, Access::Write) {
-            Err(CatalogError::Locked { path: catalog, pid }) => {
-                let notice = CatalogNotice::CatalogInUse { catalog, pid };
-                return self.idle(WaitReason::CatalogInUse, notice.into());
-            }
+        let mut catalog = match open_to_record(&self.request.catalog, self.context) {
+            Err(FlowError::OthersTurn { what, pid }) => return self.wait_for(what, pid),
             opened => opened?,
         };
+        let Some((next, _claim)) = self.claim(&catalog, discs)? else { return Ok(()) };
+        self.said = None;
+        let NextDisc { set, disc, .. } = next;
         match self.drill_and_burn(&mut catalog, &staging, next, drives) {
-            Ok(()) => {
+            Ok(false) => {}
+            Ok(true) => {
                 crate::flow::base::turn::ended_well(&catalog, self.context);
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
             }
@@ -255,13 +255,34 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
+    /// `None`: another coldcut burns them all. That is told, and waited for.
+    fn claim<'n>(
+        &mut self,
+        catalog: &Catalog,
+        discs: &[&'n NextDisc],
+    ) -> Result<Option<(&'n NextDisc, Held)>, FlowError> {
+        let mut in_use = None;
+        for next in discs {
+            match hold_disc(catalog, &next.set, next.disc.number, self.context) {
+                Err(FlowError::OthersTurn { what, pid }) => in_use = in_use.or(Some((what, pid))),
+                held => return Ok(Some((next, held?))),
+            }
+        }
+        in_use.map_or(Ok(()), |(what, pid)| self.wait_for(what, pid)).map(|()| None)
+    }
+
+    fn wait_for(&mut self, what: InUse, pid: Option<u32>) -> Result<(), FlowError> {
+        let notice = CatalogNotice::of_in_use(what.clone(), pid);
+        self.idle(WaitReason::InUse(what), notice.into())
+    }
+
     fn drill_and_burn(
         &self,
         catalog: &mut Catalog,
         staging: &Staging,
         NextDisc { set, disc, .. }: &NextDisc,
         drives: &mut Drives,
-    ) -> Result<(), FlowError> {
+    ) -> Result<bool, FlowError> {
         drill_without_keys(catalog, staging, set, disc, self.context)?;
         Station { staging, set, drives, context: self.context }.burn_one(catalog, disc)
     }
@@ -357,9 +378,10 @@ fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
     }
 }
 
-/// What goes onto a blank: a disc that may be on a medium already comes last.
-fn for_blank(waiting: &[NextDisc]) -> Option<&NextDisc> {
-    waiting.iter().find(|next| !next.may_be_burned).or(waiting.first())
+/// What goes onto a blank, in this order: discs that may be on a medium already come last.
+fn for_blank(waiting: &[NextDisc]) -> Vec<&NextDisc> {
+    let (last, first): (Vec<_>, Vec<_>) = waiting.iter().partition(|next| next.may_be_burned);
+    first.into_iter().chain(last).collect()
 }
 
 /// The disc that waits to be read back and is in the drive.
@@ -461,7 +483,7 @@ mod tests {
         for (said, is_new) in [
             (WaitReason::NothingStaged, true),
             (WaitReason::NothingStaged, false),
-            (WaitReason::CatalogInUse, true),
+            (WaitReason::InUse(InUse::Catalog("/c".into())), true),
             (wanted(DiscChoice::ToVerify), true),
             (wanted(DiscChoice::ToVerify), false),
             (wanted(DiscChoice::ToDrill), true),

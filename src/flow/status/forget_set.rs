@@ -3,16 +3,17 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Access, Catalog, KnownSet};
+use crate::catalog::{Access, Catalog, Held, KnownSet};
 use crate::model::{DiscNo, SetName};
 
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_chosen, hold_discs, open_to_record};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError};
 
-/// A set that is to be forgotten. Nobody else writes the catalog meanwhile.
+/// A set that is to be forgotten. Nobody else changes it or burns its discs meanwhile.
 pub struct Forgetting {
     catalog: Catalog,
+    _held: [Held; 2],
     staging: Staging,
     pub set: KnownSet,
     pub snapshots: usize,
@@ -31,8 +32,9 @@ impl Forgetting {
     ) -> Result<Forgetting, FlowError> {
         // None is made here.
         drop(Catalog::open(catalog, Access::Read)?);
-        let catalog = open_to_write(catalog, context)?;
-        let set = choose_set(catalog.sets()?, Some(name))?;
+        let catalog = open_to_record(catalog, context)?;
+        let (set, held) = hold_chosen(&catalog, Some(name), context)?;
+        let held = [held, hold_discs(&catalog, &set, context)?];
         let staging = Staging::open(staging)?;
         let (mut discs, mut staged) = (Vec::new(), Vec::new());
         for disc in catalog.discs(set.id)? {
@@ -44,7 +46,7 @@ impl Forgetting {
             }
         }
         let snapshots = catalog.snapshots(set.id)?.len();
-        Ok(Forgetting { catalog, staging, set, snapshots, discs, staged })
+        Ok(Forgetting { catalog, _held: held, staging, set, snapshots, discs, staged })
     }
 
     /// Where the staged discs lie.

@@ -9,7 +9,7 @@ use crate::model::SetName;
 use crate::port::clock::Moment;
 use crate::port::passphrase::Secret;
 
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_chosen, open_to_record};
 use crate::flow::library::known_discs::{KnownDisc, known_discs};
 use crate::flow::status::query::finished;
 use crate::flow::{Context, FlowError, KeyError, choose_set};
@@ -33,8 +33,8 @@ pub fn keysheet(
     context: Context,
 ) -> Result<Keysheet, FlowError> {
     if let Some(hint) = hint {
-        let mut catalog = open_to_write(path, context)?;
-        let set = choose_set(catalog.sets()?, name)?;
+        let mut catalog = open_to_record(path, context)?;
+        let (set, _held) = hold_chosen(&catalog, name, context)?;
         remember_hint(&mut catalog, &set, hint)?;
     }
     let catalog = Catalog::open(path, Access::Read)?;

@@ -8,7 +8,7 @@ use crate::model::{DiscList, DiscNo, SetName};
 use crate::port::question::{Answer, Question};
 
 use crate::flow::base::sets::no_disc;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::open_to_record;
 use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// Remembers the place of these discs; all of them, or none.
@@ -20,7 +20,7 @@ pub fn locate(
     place: &str,
     context: Context,
 ) -> Result<(KnownSet, Vec<(DiscNo, CopyNo)>), FlowError> {
-    let mut catalog = open_to_write(catalog, context)?;
+    let mut catalog = open_to_record(catalog, context)?;
     let set = choose_set(catalog.sets()?, name)?;
     let known = known_copies(&catalog, &set, discs)?;
     let chosen = match copy {

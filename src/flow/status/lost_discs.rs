@@ -5,16 +5,16 @@
 use std::collections::HashMap;
 use std::path::Path;
 
-use crate::catalog::{Catalog, Copy, CopyNo, DiscInfo, DiscLoss, DiscState, Fate, KnownSet};
+use crate::catalog::{Catalog, Copy, CopyNo, DiscInfo, DiscLoss, DiscState, Fate, Held, KnownSet};
 use crate::model::{DiscList, DiscNo, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use crate::flow::base::sets::no_disc;
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_chosen, hold_disc, open_to_record};
 use crate::flow::burn::records::is_staged;
 use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, SelectionError, choose_set};
+use crate::flow::{Context, FlowError, SelectionError};
 
 /// The copies of one disc that are given up, and what is left of it.
 #[derive(Clone, Debug)]
@@ -36,9 +36,11 @@ impl GivenUp {
     }
 }
 
-/// What is to be given up, not recorded yet. Nobody else writes the catalog meanwhile.
+/// What is to be given up, not recorded yet. Nobody else changes the set or burns these discs
+/// meanwhile.
 pub struct GivingUp {
     catalog: Catalog,
+    _held: Vec<Held>,
     pub set: KnownSet,
     fate: Fate,
     pub discs: Vec<GivenUp>,
@@ -58,14 +60,16 @@ impl GivingUp {
         fate: Fate,
         context: Context,
     ) -> Result<GivingUp, FlowError> {
-        let catalog = open_to_write(catalog, context)?;
-        let set = choose_set(catalog.sets()?, name)?;
+        let catalog = open_to_record(catalog, context)?;
+        let (set, held) = hold_chosen(&catalog, name, context)?;
+        let mut held = vec![held];
         let staging = Staging::open(staging)?;
         let known = catalog.discs(set.id)?;
         let mut given_up = Vec::new();
         for number in discs.iter() {
             let disc = known.iter().find(|disc| disc.number == number);
             let disc = disc.ok_or_else(|| no_disc(&set, number))?;
+            held.push(hold_disc(&catalog, &set, number, context)?);
             given_up.push(given(&catalog, &staging, &set, disc, copy)?);
         }
         let gone: Vec<DiscNo> =
@@ -75,7 +79,7 @@ impl GivingUp {
         loss.snapshots
             .retain(|at| finished.iter().any(|s| s.seq == at.seq && s.finished.is_some()));
         let made_again = made_again(&catalog, &set, &known, &gone)?;
-        Ok(GivingUp { catalog, set, fate, discs: given_up, loss, made_again })
+        Ok(GivingUp { catalog, _held: held, set, fate, discs: given_up, loss, made_again })
     }
 
     /// When each snapshot was made.

@@ -6,9 +6,9 @@ use std::path::Path;
 use crate::catalog::{Access, Catalog};
 use crate::model::SetName;
 
-use crate::flow::base::turn::open_to_write;
+use crate::flow::base::turn::{hold_chosen, hold_discs, open_to_record};
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, choose_set};
+use crate::flow::{Context, FlowError};
 
 /// Gives the set `name` the name `new`. Fails with [`FlowError::HasStaged`] while discs of it are
 /// in the staging area: their texts and their directory carry the old name.
@@ -20,8 +20,9 @@ pub fn rename(
 ) -> Result<(), FlowError> {
     // None is made here.
     drop(Catalog::open(catalog, Access::Read)?);
-    let mut catalog = open_to_write(catalog, context)?;
-    let set = choose_set(catalog.sets()?, Some(name))?;
+    let mut catalog = open_to_record(catalog, context)?;
+    let (set, _held) = hold_chosen(&catalog, Some(name), context)?;
+    let _discs = hold_discs(&catalog, &set, context)?;
     if Staging::open(staging)?.has_any(&set)? {
         return Err(FlowError::HasStaged(name.clone()));
     }

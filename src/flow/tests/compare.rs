@@ -136,6 +136,7 @@ impl CompareBench {
             set: Some(self.set),
             seq: Some(seq),
             begun,
+            log: None,
         };
         let recorder = Recorder::default();
         let comparer = Comparer::new(known, self.rehash, &recorder);

@@ -30,6 +30,7 @@ use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscList, DiscNo, Sectors, SetName};
 use crate::port::fake_operator::FakeOperator;
+use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
 use crate::port::question::Answer;
 use crate::port::recorder::Recorder;
@@ -107,6 +108,23 @@ impl FlowBench {
         copies: u32,
         drives: Option<&mut Drives>,
     ) -> Result<BackupReport, FlowError> {
+        self.backup_in(copies, drives, self.context())
+    }
+
+    /// Packs and stages, and tells this monitor.
+    pub(in crate::flow) fn try_backup_with(
+        &self,
+        monitor: &Monitor,
+    ) -> Result<BackupReport, FlowError> {
+        self.backup_in(1, None, Context { monitor, ..self.context() })
+    }
+
+    fn backup_in(
+        &self,
+        copies: u32,
+        drives: Option<&mut Drives>,
+        context: Context,
+    ) -> Result<BackupReport, FlowError> {
         let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
         let request = BackupRequest {
             signer: None,
@@ -134,7 +152,7 @@ impl FlowBench {
             description: Default::default(),
             hint_in_clear: None,
         };
-        backup(&request, drives, self.context())
+        backup(&request, drives, context)
     }
 
     pub(in crate::flow) fn watch(&self, operator: &dyn Operator) -> Result<WatchReport, FlowError> {

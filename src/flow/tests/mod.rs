@@ -6,6 +6,7 @@ mod events;
 mod insertion;
 pub mod media;
 mod pipeline;
+mod records;
 mod recovery_groups;
 mod restore;
 mod unread;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, KnownSet, SetFacts};
+use crate::catalog::{Access, Catalog, CopyState, DiscState, Finding, KnownSet, Part, SetFacts};
 use crate::drive::fake::{Act, FakeDrive};
 use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::WaitLimit;
@@ -620,7 +620,8 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
         let mut work = run.scan(catalog, Some(drives))?;
         assert_eq!((work.ahead, ahead), (true, false));
         work.ahead = ahead;
-        run.pack(catalog, Some(drives), work)
+        let held = catalog.hold(Part::Set(set.id))?;
+        run.pack(catalog, Some(drives), work, held)
     })
     .unwrap();
     let seen: Vec<RunEvent> = seen.try_iter().collect();

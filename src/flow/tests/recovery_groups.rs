@@ -40,7 +40,7 @@ impl<'b> StagedPair<'b> {
         let (staging, set, context) = (&*staging, &*set, bench.context());
         let grouping = &Grouping::new(staging, set, context);
         for disc in catalog.discs(set.id)? {
-            let order = BurnOrder::of(catalog, set.id, disc.closed().unwrap())?;
+            let order = BurnOrder::of(catalog, set.id, disc.number)?.unwrap();
             let own = OwnCatalog { catalog, set: set.id };
             let mut records = Meddling { own, grouping, read_back };
             Station { staging, set, drives, context }.make_safe(&order, &mut records)?;

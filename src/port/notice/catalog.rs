@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 use super::paths;
-use crate::model::{DiscNo, SetName};
+use crate::model::{DiscNo, InUse, SetName};
 
 /// Facts about the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -15,6 +15,17 @@ pub enum CatalogNotice {
     CatalogInUse {
         #[serde(flatten, serialize_with = "paths::catalog")]
         catalog: PathBuf,
+        pid: Option<u32>,
+    },
+    /// Another coldcut changes the set, and is waited for.
+    SetInUse {
+        set: SetName,
+        pid: Option<u32>,
+    },
+    /// Another coldcut burns the disc, or reads it back. `None`: at least one disc of the set.
+    DiscInUse {
+        set: SetName,
+        disc: Option<DiscNo>,
         pid: Option<u32>,
     },
     /// The run ended well, and the copy of the catalog that each run keeps could not be made.
@@ -48,4 +59,15 @@ pub enum CatalogNotice {
         set: SetName,
         discs: Vec<DiscNo>,
     },
+}
+
+impl CatalogNotice {
+    pub fn of_in_use(what: InUse, pid: Option<u32>) -> CatalogNotice {
+        match what {
+            InUse::Catalog(catalog) => CatalogNotice::CatalogInUse { catalog, pid },
+            InUse::Set(set) => CatalogNotice::SetInUse { set, pid },
+            InUse::Disc(set, disc) => CatalogNotice::DiscInUse { set, disc: Some(disc), pid },
+            InUse::Discs(set) => CatalogNotice::DiscInUse { set, disc: None, pid },
+        }
+    }
 }

@@ -58,6 +58,8 @@ pub enum FillObstacle {
     },
     /// INDEX does not list all archives.
     IndexIncomplete,
+    /// By another coldcut.
+    BeingBurned,
     Unreadable {
         why: String,
     },

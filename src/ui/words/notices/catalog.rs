@@ -11,6 +11,20 @@ pub(super) fn words(notice: &CatalogNotice) -> String {
             let in_use = CatalogError::Locked { path: catalog.clone(), pid: *pid };
             format!("{in_use}; waiting for it to finish")
         }
+        CatalogNotice::SetInUse { set, pid } => {
+            format!("set {set} is in use by another coldcut{}; waiting for it to finish", by(*pid))
+        }
+        CatalogNotice::DiscInUse { set, disc: Some(disc), pid } => {
+            format!(
+                "disc {disc} of {set} is being burned or verified by another coldcut{}",
+                by(*pid)
+            )
+        }
+        CatalogNotice::DiscInUse { set, disc: None, pid } => format!(
+            "discs of {set} are being burned or verified by another coldcut{}; waiting for it to \
+             finish",
+            by(*pid)
+        ),
         CatalogNotice::NoCatalogCopy { why } => {
             format!("no copy of the catalog could be kept: {why}")
         }
@@ -35,6 +49,10 @@ pub(super) fn words(notice: &CatalogNotice) -> String {
     }
 }
 
+fn by(pid: Option<u32>) -> String {
+    pid.map_or(String::new(), |pid| format!(" (process {pid})"))
+}
+
 fn older(set: &SetName, discs: &[DiscNo]) -> String {
     let (verb, them, own) = match discs.len() {
         1 => ("is", "it", "its"),
@@ -55,6 +73,13 @@ pub(super) fn examples() -> super::examples::Examples {
             "the catalog \"/c\" is in use by another coldcut (process 7); waiting for it to finish",
         CatalogInUse { catalog: "/c".into(), pid: None } =>
             "the catalog \"/c\" is in use by another coldcut; waiting for it to finish",
+        SetInUse { set: set.clone(), pid: Some(7) } =>
+            "set films is in use by another coldcut (process 7); waiting for it to finish",
+        DiscInUse { set: set.clone(), disc: Some(disc), pid: None } =>
+            "disc 3 of films is being burned or verified by another coldcut",
+        DiscInUse { set: set.clone(), disc: None, pid: Some(7) } =>
+            "discs of films are being burned or verified by another coldcut (process 7); waiting \
+             for it to finish",
         NoCatalogCopy { why: why.clone() } =>
             "no copy of the catalog could be kept: it is broken",
         ResultNotRecorded { why: why.clone() } => "the result was not recorded: it is broken",

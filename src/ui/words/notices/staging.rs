@@ -49,6 +49,7 @@ fn why_not(obstacle: &FillObstacle) -> String {
              (--secret-key) can read them from the disc"
                 .to_owned()
         }
+        FillObstacle::BeingBurned => "another coldcut is burning it".to_owned(),
         FillObstacle::NotSigning => "it is signed, and this run does not sign (--sign)".to_owned(),
         FillObstacle::OtherSigner => "it is signed by another key".to_owned(),
         FillObstacle::NoIndex => format!("it has no {INDEX}"),
@@ -81,6 +82,8 @@ pub(super) fn examples() -> super::examples::Examples {
             "disc 3 is not filled any further; starting another disc: the rows of its INDEX are \
              not in the staging area, and only a secret key (--secret-key) can read them from the \
              disc",
+        NotFilledUp { disc, obstacle: FillObstacle::BeingBurned } =>
+            "disc 3 is not filled any further; starting another disc: another coldcut is burning it",
         NotFilledUp { disc, obstacle: FillObstacle::NotSigning } =>
             "disc 3 is not filled any further; starting another disc: it is signed, and this run \
              does not sign (--sign)",
