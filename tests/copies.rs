@@ -508,3 +508,25 @@ fn a_shelf_by_its_relative_and_its_full_path_is_one_place() {
     let run = sandbox.bash(&format!("mkdir far && cd far && {coldcut} copy 2 other"));
     run.ok().says("2 good copies");
 }
+
+/// Its own list says whether a disc is damaged, and not whether it is the disc that was burned.
+#[test]
+fn a_disc_of_which_the_catalog_has_no_list_is_read_and_not_recorded_as_verified() {
+    let sandbox = Sandbox::with_films(1);
+    sandbox.run(["backup", "--disc-size", "3M", "--set", "films", "source", "shelf"]).ok();
+    let query = |sql: &str| {
+        let line = format!("sqlite3 '{}' \"{sql}\"", sandbox.catalog().display());
+        sandbox.bash(&line).ok().stdout()
+    };
+    let verifications = || query("SELECT count(*) FROM verifications");
+    sandbox.run(["verify", "shelf"]).ok();
+    let known = verifications();
+    query("DELETE FROM disc_files");
+    let run = sandbox.run(["verify", "shelf"]);
+    assert_eq!(verifications(), known, "{}", run.story());
+    run.code(0).says("the catalog has no list of the files of disc 1");
+    // Damage is damage, whatever shows it.
+    sandbox.bash("printf x | dd of=shelf/films-0001.iso bs=1 seek=1000000 conv=notrunc").ok();
+    sandbox.run(["verify", "shelf"]).code(5);
+    assert_ne!(verifications(), known);
+}

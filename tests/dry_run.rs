@@ -92,7 +92,7 @@ fn a_restore_says_which_discs_it_needs_and_how_long_it_takes() {
     sandbox.bash("cp source/film0 source/again").ok();
     run(&sandbox, "backup --disc-size 3M --set films --flush source shelf").ok();
     let all = dry(&sandbox, "restore shelf target");
-    all.ok().says("Needs discs 1-3: 7.00 MB, less than a minute.");
+    all.ok().says("Needs discs 1-3: 7.00 MB.\n");
     assert!(!sandbox.target().exists());
     let plan = &all.objects().pop().unwrap()["plan"];
     assert_eq!(*plan, json!({"discs": [1, 2, 3], "bytes": 7_000_000, "seconds": 1, "changes": 0}));

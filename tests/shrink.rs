@@ -110,7 +110,7 @@ fn most_of_many_files_gone_is_refused_and_half_of_them_is_not() {
     remove(&sandbox, 0..20);
     backup(&sandbox).ok();
     remove(&sandbox, 20..31);
-    is_refused(&sandbox, &backup(&sandbox), "11 files, 11.0 kB are gone from the source");
+    is_refused(&sandbox, &backup(&sandbox), "11 files (11.0 kB) are gone from the source");
     backup_with(&sandbox, &["--max-shrink", "55"]).ok();
     set(&sandbox, 0);
     // Of a handful nobody counts.
@@ -124,9 +124,9 @@ fn most_of_the_bytes_count_as_much() {
     fs::write(sandbox.source().join("film"), vec![7; 100_000]).unwrap();
     backup(&sandbox).ok();
     fs::write(sandbox.source().join("film"), "").unwrap();
-    is_refused(&sandbox, &backup(&sandbox), "1 file, 100 kB are gone");
+    is_refused(&sandbox, &backup(&sandbox), "1 file (100 kB) is gone");
     fs::remove_file(sandbox.source().join("film")).unwrap();
-    is_refused(&sandbox, &backup(&sandbox), "1 file, 100 kB are gone");
+    is_refused(&sandbox, &backup(&sandbox), "1 file (100 kB) is gone");
     backup_with(&sandbox, &["--allow-shrink"]).ok();
     set(&sandbox, 0);
 }
@@ -140,7 +140,7 @@ fn a_configuration_says_how_much_may_go() {
     sandbox.set("COLDCUT_CONFIG", &file);
     backup(&sandbox).ok();
     remove(&sandbox, 0..5);
-    is_refused(&sandbox, &backup(&sandbox), "5 files, 5.00 kB are gone");
+    is_refused(&sandbox, &backup(&sandbox), "5 files (5.00 kB) are gone");
     fs::write(&file, format!("[set.data]\nsource = \"{source}\"\nmax-shrink = 20\n")).unwrap();
     backup(&sandbox).ok();
 }
@@ -167,7 +167,7 @@ fn what_a_rule_leaves_out_is_not_gone() {
     backup(&sandbox).ok();
     remove(&sandbox, 0..30);
     let run = backup_with(&sandbox, &["--exclude", "/d3"]);
-    is_refused(&sandbox, &run, "30 files, 30.0 kB are gone");
+    is_refused(&sandbox, &run, "30 files (30.0 kB) are gone");
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn what_was_renamed_is_not_gone() {
     backup(&sandbox).ok().says("Snapshot 3");
     // Some of them only.
     sandbox.bash("cp -r source/again/d0 source/kept; rm -rf source/again").ok();
-    is_refused(&sandbox, &backup(&sandbox), "30 files, 30.0 kB are gone");
+    is_refused(&sandbox, &backup(&sandbox), "30 files (30.0 kB) are gone");
     sandbox.bash("cp -r other/er/d1 source/kept").ok();
     backup(&sandbox).ok();
 }

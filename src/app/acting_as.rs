@@ -121,7 +121,7 @@ fn work_as(app: &App, user: u32, path: PathBuf, silently: bool) -> Result<(), Ri
     become_user(user).map_err(|source| RightsError::CannotBecome { path, user, source })?;
     if !silently && !app.common.quiet {
         let name = user_name(user);
-        app.screen.say(&format!("coldcut: {place} belongs to {name}; working as that user"));
+        app.screen().say(&format!("coldcut: {place} belongs to {name}; working as that user"));
     }
     Ok(())
 }

@@ -71,13 +71,13 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         (Ok(exit), None) => *exit,
         (Err(error), None) => exit_of(error),
     };
-    app.end_of_work();
     let words = last_words(&done, signal, app.person.was_interrupted());
+    let screen = app.screen();
     for words in &words {
-        app.screen.say(&format!("coldcut: {words}"));
+        screen.say(&format!("coldcut: {words}"));
     }
     if done.is_err() || signal.is_some() {
-        report_failure(&app.screen, exit, words.join("\n"));
+        report_failure(screen, exit, words.join("\n"));
     }
     exit
 }

@@ -22,7 +22,6 @@ use crate::ui::ask::Person;
 use crate::ui::json::event::{Event, Summary};
 use crate::ui::progress::{Reporter, Show};
 use crate::ui::screen::Screen;
-use crate::ui::troubles::Troubles;
 
 use super::error::RunError;
 
@@ -30,13 +29,11 @@ use super::error::RunError;
 pub struct App {
     pub common: Common,
     pub around: Surroundings,
-    pub screen: Arc<Screen>,
+    screen: Arc<Screen>,
     /// The command, as a task.
     pub monitor: RunningTask,
     reporter: Arc<Reporter>,
     pub person: ReportingOperator<Person>,
-    /// What went wrong so far.
-    pub troubles: Arc<Troubles>,
     pub stop: Stop,
     /// For those who have no staging area; removed with the room.
     temporary: OnceCell<PrivateDir>,
@@ -53,15 +50,12 @@ impl App {
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         let person = Person::new(screen.clone(), common.yes, wait_limit, stop.clone());
         let person = ReportingOperator::new(person, monitor.clone());
-        let troubles = Arc::new(Troubles::default());
-        monitor.listen(troubles.clone());
         App {
             around: Surroundings::read(),
             monitor: monitor.begin(NewTask::new(Activity::Command(command))),
             reporter,
             person,
             screen,
-            troubles,
             common,
             stop,
             temporary: OnceCell::new(),
@@ -92,14 +86,20 @@ impl App {
         }
     }
 
-    /// The work is done: says how many messages were left out, before its result is said.
-    pub fn end_of_work(&self) {
+    /// For what is said when the work is done. How many messages were left out is said before.
+    pub fn screen(&self) -> &Screen {
         self.reporter.say_left_out();
+        &self.screen
+    }
+
+    /// The last words of a run: what went wrong, once more, and how much was not done.
+    pub fn last_words(&self, count: Option<String>) -> String {
+        self.reporter.last_words(count)
     }
 
     /// The last object of a run that has a result. Nothing without `--json`.
     pub fn summary(&self, summary: Summary) -> Result<(), RunError> {
-        Ok(self.screen.object(&Event::Summary(summary))?)
+        Ok(self.screen().object(&Event::Summary(summary))?)
     }
 
     /// Keys as they were named; nothing is asked before it is needed.

@@ -94,18 +94,18 @@ pub fn text(option: &str, typed: &OsStr) -> Result<String, RunError> {
 fn say_unusable(app: &App, unreadable: u64, refused: u64) {
     if unreadable > 0 {
         let (one, many) = ("image CANNOT BE READ as a disc", "images CANNOT BE READ as discs");
-        app.screen.say(&plural(unreadable, one, many));
+        app.screen().say(&plural(unreadable, one, many));
     }
     if refused > 0 {
         let images = plural(refused, "image was", "images were");
-        app.screen.say(&format!("{images} REFUSED, in whole or in part (see above)"));
+        app.screen().say(&format!("{images} REFUSED, in whole or in part (see above)"));
     }
 }
 
 /// The last line of a run over several discs or copies, after those that failed.
 fn say_failed(app: &App, failed: usize, all: usize, what: &str) {
     if failed > 0 && all > 1 {
-        app.screen.say(&format!("FAILED: {failed} of {all} {what}"));
+        app.screen().say(&format!("FAILED: {failed} of {all} {what}"));
     }
 }
 

@@ -10,6 +10,7 @@ use super::tools::Tools;
 use super::{DrillError, SampleKey, stream};
 use crate::codec::openpgp::FileKey;
 use crate::format::{FormatError, IndexReader, ListingReader, SizeLimits, longest_text};
+use crate::port::cause::Cause;
 use crate::port::command::{CommandError, Program};
 use crate::port::files::open_own_to_read;
 use crate::port::stop::{Heeding, Stop};
@@ -25,6 +26,17 @@ pub enum ListingKind {
     History,
 }
 
+impl ListingKind {
+    /// As what reads it calls it.
+    fn name(self) -> &'static str {
+        match self {
+            ListingKind::Index => "INDEX",
+            ListingKind::Snapshot => "SNAPSHOT",
+            ListingKind::History => "HISTORY",
+        }
+    }
+}
+
 /// Why the text of this listing is none that coldcut writes; `None`: it is. `text` is a place for
 /// it.
 pub fn oddity(
@@ -33,31 +45,31 @@ pub fn oddity(
     key: &SampleKey,
     text: &Path,
     (limits, stop): (SizeLimits, &Stop),
-) -> Result<Option<String>, DrillError> {
+) -> Result<Option<Cause>, DrillError> {
     let packed = match opened(file, key) {
         Ok((tools, packed)) => {
-            let most = longest_text(limits.packed(packed));
+            let size = limits.packed(packed);
             let wait_limit = PATIENCE + Duration::from_secs(packed >> 20);
             let program = tools.listing(file, None).killed_when_stopped().timeout(wait_limit);
-            if let Some(words) = print(&program, most, text, stop)? {
-                return Ok(Some(format!("cannot be opened with standard tools: {words}")));
+            if let Some(cause) = print(&program, (listed.name(), size), text, stop)? {
+                return Ok(Some(cause.about("cannot be opened with standard tools")));
             }
-            limits.packed(packed)
+            size
         }
-        Err(words) => return Ok(Some(words)),
+        Err(words) => return Ok(Some(words.into())),
     };
     let read = || {
         let file = open_own_to_read(text)?;
         Ok::<_, io::Error>(BufReader::with_capacity(256 << 10, Heeding::new(file, stop)))
     };
-    let odd = read().map_err(|error| error.to_string()).and_then(|input| match listed {
+    let odd = read().map_err(Cause::of).and_then(|input| match listed {
         ListingKind::Index => first_error(IndexReader::new(input, packed)),
         ListingKind::Snapshot => first_error(ListingReader::new(input, packed)),
         ListingKind::History => first_error(ListingReader::history(input, packed)),
     });
     stop.check().map_err(DrillError::Stopped)?;
     // No line is longer than the readers take.
-    let odd = odd.and_then(|()| header_is_plain(read().map_err(|error| error.to_string())?));
+    let odd = odd.and_then(|()| header_is_plain(read().map_err(Cause::of)?));
     stop.check().map_err(DrillError::Stopped)?;
     Ok(odd.err())
 }
@@ -85,63 +97,50 @@ fn opened(file: &Path, key: &SampleKey) -> Result<(Tools, u64), String> {
 /// The text as the tools print it; why it is not to be had, if so.
 fn print(
     program: &Program,
-    most: u64,
+    (what, size): (&'static str, u64),
     text: &Path,
     stop: &Stop,
-) -> Result<Option<String>, DrillError> {
+) -> Result<Option<Cause>, DrillError> {
+    let most = longest_text(size);
     let mut out = match File::create_new(text) {
         Ok(out) => out,
-        Err(error) => return Ok(Some(error.to_string())),
+        Err(error) => return Ok(Some(Cause::of(error))),
     };
     let (mut printed, mut failed) = (0_u64, None);
     let ended = stream(program, stop, &mut |piece| {
         printed += piece.len() as u64;
         if printed > most {
-            failed.get_or_insert_with(|| {
-                format!(
-                    "it expands to more than {most} bytes; if the disc is yours, --no-limits reads \
-                     it anyway"
-                )
-            });
+            failed.get_or_insert_with(|| Cause::of(FormatError::TooMuchText { what, most, size }));
         } else if let Err(error) = out.write_all(piece) {
-            failed.get_or_insert_with(|| error.to_string());
+            failed.get_or_insert_with(|| Cause::of(error));
         }
     });
     match ended {
-        Err(DrillError::Run(error @ CommandError::TimedOut { .. })) => Ok(Some(error.to_string())),
+        Err(DrillError::Run(error @ CommandError::TimedOut { .. })) => Ok(Some(Cause::of(error))),
         Err(error) => Err(error),
-        Ok(words) => Ok(failed.or(words)),
+        Ok(words) => Ok(failed.or(words.map(Cause::from))),
     }
 }
 
 fn first_error<T>(
     rows: Result<impl Iterator<Item = Result<T, FormatError>>, FormatError>,
-) -> Result<(), String> {
-    let words = |error: FormatError| {
-        let mut words = error.to_string();
-        let mut source = std::error::Error::source(&error);
-        while let Some(why) = source {
-            words += &format!(": {why}");
-            source = why.source();
-        }
-        words
-    };
-    rows.map_err(words)?.find_map(Result::err).map_or(Ok(()), |error| Err(words(error)))
+) -> Result<(), Cause> {
+    rows.map_err(Cause::of)?.find_map(Result::err).map_or(Ok(()), |error| Err(Cause::of(error)))
 }
 
 /// The lines in front of the rows, of which readers pass over what they do not know: no number of
 /// a snapshot or a disc is anything else, and nowhere is a byte that bash drops.
-fn header_is_plain(mut input: impl BufRead) -> Result<(), String> {
+fn header_is_plain(mut input: impl BufRead) -> Result<(), Cause> {
     let mut line = Vec::new();
     let mut number = 0;
     loop {
         line.clear();
         number += 1;
-        if input.read_until(b'\n', &mut line).map_err(|error| error.to_string())? == 0 {
+        if input.read_until(b'\n', &mut line).map_err(Cause::of)? == 0 {
             return Ok(());
         }
         if line.contains(&0) || (line.starts_with(b"#") && !is_plain_header(&line)) {
-            return Err(format!("line {number} is not one that coldcut writes"));
+            return Err(format!("line {number} is not one that coldcut writes").into());
         }
     }
 }
@@ -179,7 +178,7 @@ mod tests {
         ] {
             let text = format!("{plain}{odd}\n");
             let found = header_is_plain(text.as_bytes());
-            assert_eq!(found, Err("line 6 is not one that coldcut writes".to_owned()), "{odd:?}");
+            assert_eq!(found, Err("line 6 is not one that coldcut writes".into()), "{odd:?}");
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::codec::frames::{FRAME_BYTES, first_frame_len};
 use crate::codec::openpgp::{OpenError, Opener, Unlocked};
 use crate::model::ArchiveNo;
 use crate::model::disc::{Compression, archive_path};
+use crate::port::cause::Cause;
 use crate::port::command::Program;
 use crate::port::files::{digest, open_own_to_read};
 use crate::port::notice::Untested;
@@ -53,7 +54,13 @@ pub struct Drilled {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DrillFault {
     pub path: String,
-    pub what: String,
+    pub what: Cause,
+}
+
+impl DrillFault {
+    pub fn new(path: impl Into<String>, what: impl Into<Cause>) -> DrillFault {
+        DrillFault { path: path.into(), what: what.into() }
+    }
 }
 
 /// Reads INDEX, and the first frame, the last one and one between of two archives.
@@ -86,8 +93,8 @@ struct OpenArchive {
 }
 
 impl SampleDrill<'_> {
-    fn fault(&mut self, path: &str, what: impl Into<String>) {
-        self.seen.faults.push(DrillFault { path: path.to_owned(), what: what.into() });
+    fn fault(&mut self, path: &str, what: impl Into<Cause>) {
+        self.seen.faults.push(DrillFault::new(path, what));
     }
 
     fn known(&self, wanted: &[&str]) -> Option<KnownFile> {

@@ -93,7 +93,7 @@ pub enum News {
     BurnContinues,
     /// The same with an image on a shelf.
     ImageContinues,
-    /// A person insisted, and the disc in the drive is lost.
+    /// A person insisted, and the disc in the drive is ruined.
     Aborted,
     /// The disc is being closed, which can take many minutes.
     Closing,

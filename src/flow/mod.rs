@@ -12,12 +12,13 @@ pub mod service;
 pub mod staging;
 pub mod status;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
+pub use crate::port::cause::chain;
 pub use base::burn_failure::BurnFailure;
 pub use base::context::{Context, WaitLimit};
 pub use base::discs_error::DiscsError;
-pub use base::error::{FlowError, chain};
+pub use base::error::FlowError;
 pub use base::key_error::KeyError;
 pub use base::rescue_error::RescueRefusal;
 pub use base::selection_error::SelectionError;

@@ -23,15 +23,9 @@ pub enum FormatError {
     CutOff,
     #[error("it does not come after the row before it")]
     OutOfOrder,
-    #[error(
-        "{what} has more than {most} rows, and no real listing of {size} bytes has as many; if the \
-         disc is yours, --no-limits reads it anyway"
-    )]
+    #[error("{what} has more than {most} rows, and no real one of {size} bytes has as many")]
     TooManyRows { what: &'static str, most: u64, size: u64 },
-    #[error(
-        "{what} expands to more than {most} bytes, and no real listing of {size} bytes does; if \
-         the disc is yours, --no-limits reads it anyway"
-    )]
+    #[error("{what} expands to more than {most} bytes, and no real one of {size} bytes does")]
     TooMuchText { what: &'static str, most: u64, size: u64 },
     #[error("line {number} of {what} is damaged")]
     Line {

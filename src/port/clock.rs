@@ -17,12 +17,6 @@ impl Moment {
         Moment(Timestamp::now().as_second())
     }
 
-    /// Its day, UTC: `2026-11-22`.
-    pub fn day(self) -> String {
-        let whole = self.to_string();
-        whole.split_once('T').map_or(whole.clone(), |(day, _)| day.to_owned())
-    }
-
     /// Its day where this system is, for people: `2026-11-29`.
     pub fn local_day(self) -> String {
         self.in_zone(TimeZone::system(), "%F")

@@ -5,6 +5,7 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::cause::Cause;
 use super::disc_count::DiscCount;
 use super::notice::Notice;
 use super::passphrase::PassphraseRequest;
@@ -122,8 +123,14 @@ pub enum Reached {
 pub struct Trouble {
     /// The path, disc or file concerned, fit for a terminal.
     pub thing: String,
-    /// What happened, in words.
-    pub what: String,
+    /// What happened.
+    pub what: Cause,
+}
+
+impl Trouble {
+    pub fn new(thing: impl Into<String>, what: impl Into<Cause>) -> Trouble {
+        Trouble { thing: thing.into(), what: what.into() }
+    }
 }
 
 impl fmt::Display for Trouble {

@@ -1,6 +1,7 @@
 //! The outside world: programs, the clock, people, files. All that is above asks through here.
 
 pub mod beneath;
+pub mod cause;
 pub mod clock;
 pub mod command;
 pub mod confinement;
@@ -11,6 +12,7 @@ pub mod fake_operator;
 pub mod fence;
 pub mod files;
 pub mod filesystem;
+pub mod heard;
 pub mod held_dir;
 pub mod lasting;
 pub mod locale;
@@ -21,6 +23,7 @@ pub mod operator;
 pub mod passphrase;
 pub mod process;
 pub mod question;
+#[cfg(test)]
 pub mod recorder;
 pub mod reporting_operator;
 pub mod rights;

@@ -53,7 +53,7 @@ macro_rules! rooms {
 
 rooms! {
     /// A fact, by the room of the engine that it comes from. Serialised it is an object whose
-    /// `kind` no other fact has, whatever room that is from. A `why` is the text of an error.
+    /// `kind` no other fact has, whatever room that is from. A `why` is what an error says, and the error.
     #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
     #[serde(untagged)]
     Burn(BurnNotice),

@@ -38,7 +38,9 @@ pub enum Question {
         sources: DiscList,
         #[serde(flatten, serialize_with = "json_path::dir")]
         dir: PathBuf,
+        /// Without `unsized_discs`, whose sizes are not known.
         need: Bytes,
+        unsized_discs: DiscList,
     },
     /// Whether a set that looks like a slip of the finger is created.
     CreateSet {

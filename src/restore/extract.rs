@@ -27,6 +27,7 @@ use crate::drive::{Absence, DiscReader};
 use crate::format::SizeLimits;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscIdentity, DiscNo};
+use crate::port::cause::Cause;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::{Monitor, NewTask};
 use crate::port::notice::ListingNotice;
@@ -285,7 +286,7 @@ impl<'a> Restorer<'a> {
                 found = members;
             }
             let is_broken = trouble.as_ref().is_some_and(ListingError::is_of_integrity);
-            why = trouble.map(|error| in_words(&error));
+            why = trouble.map(Cause::of);
             broken = why.clone().filter(|_| is_broken);
             match &why {
                 Some(why) => {
@@ -301,7 +302,7 @@ impl<'a> Restorer<'a> {
             self.shared.trouble(format!("disc {number}"), what);
         }
         if let Some(why) = why {
-            self.find_elsewhere(number, &wanted, &mut found, locate, &why);
+            self.find_elsewhere(number, &wanted, &mut found, locate, why.words());
         }
         found.sort_by_key(|f| (f.archive, f.frames.offset, f.frames.tar_offset, f.part));
         found
@@ -571,12 +572,12 @@ impl Shared<'_> {
             state.lost.extend(&self.plan.contents[content].targets);
         }
         for path in self.plan.paths(content) {
-            self.trouble(path.to_string(), why.to_owned());
+            self.trouble(path.to_string(), why);
         }
     }
 
-    pub(super) fn trouble(&self, thing: String, what: String) {
-        self.monitor.trouble(&Trouble { thing, what });
+    pub(super) fn trouble(&self, thing: String, what: impl Into<Cause>) {
+        self.monitor.trouble(&Trouble::new(thing, what));
     }
 
     fn land(&self, landed: Vec<Landed>) {

@@ -73,7 +73,7 @@ impl Sheet {
                  \n\
                  Hint:       {hint}\n\
                  \n\
-                 Written by hand, if you keep this sheet where the discs are not:\n\
+                 Passphrase, by hand (only if this sheet is kept away from the discs):\n\
                  \n\
                  {line}\n"
             ),

@@ -23,5 +23,5 @@ pub mod styled;
 pub mod summary;
 pub mod table;
 mod terminal;
-pub mod troubles;
+mod troubles;
 pub mod words;

@@ -9,6 +9,7 @@ use super::pace::{RateWindow, duration};
 use super::repeats::{Repeats, kind_of_notice, kind_of_trouble};
 use super::run::RunProgress;
 use super::screen::Screen;
+use super::troubles::Troubles;
 use super::words;
 use crate::model::Bytes;
 use crate::port::clock::Moment;
@@ -62,6 +63,7 @@ pub struct Reporter {
     run: Mutex<RunProgress>,
     run_bar: Mutex<Option<ProgressBar>>,
     repeats: Mutex<Repeats>,
+    troubles: Mutex<Troubles>,
     /// Messages of one kind are not shortened.
     shows_all: bool,
 }
@@ -102,6 +104,7 @@ impl Reporter {
             run: Mutex::default(),
             run_bar: Mutex::default(),
             repeats: Mutex::default(),
+            troubles: Mutex::default(),
             shows_all: false,
         }
     }
@@ -115,6 +118,11 @@ impl Reporter {
     pub fn say_left_out(&self) {
         let lines = locked(&self.repeats).take_lines();
         lines.iter().for_each(|line| self.screen.say(line));
+    }
+
+    /// What went wrong, once more; see [`Troubles::last_words`].
+    pub fn last_words(&self, count: Option<String>) -> String {
+        locked(&self.troubles).last_words(count)
     }
 
     /// Events are a courtesy: the run does not fail because nobody reads them any more.
@@ -290,9 +298,13 @@ impl Reporter {
     }
 
     fn trouble(&self, trouble: &Trouble) {
+        locked(&self.troubles).keep(trouble);
         let kind = Some(kind_of_trouble(trouble));
-        self.say_unless_repeated(kind, &trouble.what, &trouble.to_string());
-        self.always(&json!({"event": "trouble", "thing": trouble.thing, "what": trouble.what}));
+        self.say_unless_repeated(kind, trouble.what.words(), &words::trouble(trouble));
+        let Trouble { thing, what } = trouble;
+        let advice = words::advice::of_cause(what);
+        let event = json!({"event": "trouble", "thing": thing, "what": what, "advice": advice});
+        self.always(&event);
     }
 
     /// For people; programs get every one.
@@ -486,9 +498,9 @@ mod tests {
     fn unreadable(monitor: &Monitor, count: usize) {
         for number in 1..=count {
             let what = format!("cannot be opened: /src/{number}: Permission denied");
-            monitor.trouble(&Trouble { thing: format!("file {number}"), what });
+            monitor.trouble(&Trouble::new(format!("file {number}"), what));
         }
-        monitor.trouble(&Trouble { thing: "disc 3".into(), what: "is damaged".into() });
+        monitor.trouble(&Trouble::new("disc 3", "is damaged"));
     }
 
     fn packing() -> NewTask {
@@ -574,12 +586,12 @@ mod tests {
         let task = monitor.begin(packing());
         task.progress(done(1));
         monitor.note(BurnNotice::ClosingDisc { disc: DiscNo(3) }.into());
-        monitor.trouble(&Trouble { thing: "a\nb".into(), what: "cannot be read".into() });
+        monitor.trouble(&Trouble::new("a\nb", "cannot be read"));
         drop(task);
         assert_eq!(people.text(), "a\\nb: cannot be read\n");
         assert_eq!(
             results.text(),
-            "{\"event\":\"trouble\",\"thing\":\"a\\nb\",\"what\":\"cannot be read\"}\n"
+            "{\"advice\":null,\"event\":\"trouble\",\"thing\":\"a\\nb\",\"what\":\"cannot be read\"}\n"
         );
     }
 
@@ -681,7 +693,7 @@ mod tests {
     fn notes_reach_people_and_programs() {
         let (monitor, _, people, results) = reporter(Show::Lines, true);
         monitor.note(BurnNotice::BurnAborted { disc: DiscNo(3) }.into());
-        let text = "disc 3: the burn was aborted; the disc in the drive is lost";
+        let text = "disc 3: the burn was aborted; the disc in the drive is ruined";
         assert_eq!(people.text(), format!("{text}\n"));
         let event: Value = serde_json::from_str(&results.text()).unwrap();
         let notice = json!({"kind": "burn-aborted", "disc": 3});

@@ -55,7 +55,7 @@ impl Repeats {
 pub(super) fn kind_of_trouble(trouble: &Trouble) -> String {
     // Where it stands as a word: a file may be called `e`.
     let named = |end: &str| format!(" {}{end}", trouble.thing);
-    let whole = format!(" {} ", trouble.what);
+    let whole = format!(" {} ", trouble.what.words());
     let what = whole.replace(&named(" "), " ").replace(&named(":"), ":");
     let words = what.split_whitespace().filter(|word| !word.contains('/'));
     let mut kind = String::from("trouble:");
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     fn kind(thing: &str, what: &str) -> String {
-        kind_of_trouble(&Trouble { thing: thing.into(), what: what.into() })
+        kind_of_trouble(&Trouble::new(thing, what))
     }
 
     #[test]

@@ -79,14 +79,14 @@ impl GroupLine {
         let recovery = format!("recovery {}", named(&self.recovery));
         match self.may_lose {
             None => {
-                format!("discs {}: more is lost than {recovery} can replace", DiscList::of(&all))
+                format!("discs {}: more are lost than {recovery} can rebuild", DiscList::of(&all))
             }
             Some(0) if self.lost.is_empty() => {
                 format!("discs {}: no good copy of {recovery} is left", DiscList::of(&all))
             }
             Some(0) => {
                 format!(
-                    "discs {}: {recovery} can replace what is lost, but no further loss",
+                    "discs {}: {recovery} can rebuild what is lost, but nothing more may be lost",
                     DiscList::of(&all)
                 )
             }
@@ -434,7 +434,10 @@ mod tests {
             "any 2 of discs 1-5 can be lost: recovery discs 4-5 can rebuild them"
         );
         assert!(told(Some(1)).starts_with("any one of discs 1-5 can be lost"));
-        assert!(told(Some(0)).contains("no further loss") && told(None).contains("more is lost"));
+        assert!(
+            told(Some(0)).contains("nothing more may be lost")
+                && told(None).contains("more are lost")
+        );
     }
 
     #[test]

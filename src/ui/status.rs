@@ -6,6 +6,7 @@ use super::json::status::{PlacesObject, SetStatusObject};
 use super::lines::some;
 use super::safety::SafetyLine;
 use super::screen::Screen;
+use super::styled::Styled;
 use super::table::{self, Object, Row};
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
@@ -142,12 +143,22 @@ pub fn print_status(
     let mut judged: Vec<&StatusLine> = sets.iter().collect();
     judged.sort_by_key(|set| set.safety.verdict);
     for set in judged {
-        screen.styled_result(&set.safety.verdict_on(set.set.as_str(), now))?;
+        let verdict = set.safety.verdict_on(set.set.as_str(), now);
+        print_wrapped(screen, verdict)?;
     }
     screen.result(&places.lines())?;
     table::print(screen, sets)?;
     let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
-    screen.result(&wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>())
+    let wanted = wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>();
+    print_wrapped(screen, Styled::from(wanted.as_str()))
+}
+
+/// Sentences are broken for a terminal; elsewhere a line is a sentence.
+fn print_wrapped(screen: &Screen, text: Styled) -> io::Result<()> {
+    screen.styled_result(&match screen.columns() {
+        Some(columns) => text.wrapped(columns),
+        None => text,
+    })
 }
 
 #[cfg(test)]
@@ -196,6 +207,19 @@ mod tests {
         let (coloured, shown) = terminal(80);
         print_status(&coloured, &places, std::slice::from_ref(&status), Moment(0)).unwrap();
         assert!(shown.text().starts_with("\u{1b}[1;31mNOT SAFE\u{1b}[0m  photos\n"));
+        let long =
+            "the last backup did not finish, or is still running: `coldcut backup` continues";
+        let dangers = vec![long.to_owned()];
+        let safety = SafetyLine { dangers, ..status.safety.clone() };
+        let long_one = StatusLine { safety, ..status.clone() };
+        let (narrow, shown) = terminal(60);
+        print_status(&narrow, &places, std::slice::from_ref(&long_one), Moment(0)).unwrap();
+        let lines = shown.text();
+        assert!(lines.lines().skip(1).all(|line| line.chars().count() <= 60), "{lines}");
+        assert!(lines.contains("\n            running: `coldcut backup` continues\n"), "{lines}");
+        let (pipe, _, results) = screen(false);
+        print_status(&pipe, &places, &[long_one], Moment(0)).unwrap();
+        assert!(results.text().contains(long), "{}", results.text());
         let (json_screen, _, results) = screen(true);
         print_status(&json_screen, &places, &[status], Moment(0)).unwrap();
         let text = results.text();

@@ -66,8 +66,10 @@ pub struct RestoreNeeds {
     pub discs: Vec<DiscNo>,
     /// What is read from them, at most.
     pub bytes: Bytes,
-    /// Of reading, an estimate.
+    /// Of reading, an estimate for a drive.
     pub seconds: u64,
+    /// False: from a shelf, of which nobody knows how fast it is.
+    pub is_from_drive: bool,
     /// Of the disc in the drive.
     pub changes: u64,
 }
@@ -159,7 +161,7 @@ impl RestoreSummary {
         }
         text += &missing_line(&self.missing_discs);
         if self.later_discs {
-            text += "  MISSING: discs that were made later than these. Add the disc of the set \
+            text += "  MISSING: some files are on later discs than these. Add the disc of the set \
                      with the highest number and run the same command again: what is restored is \
                      kept\n";
         }
@@ -200,8 +202,11 @@ impl RestoreNeeds {
             0 => String::new(),
             more => format!(", {}", plural(more, "disc change", "disc changes")),
         };
-        let (discs, time) = (named(&self.discs), time_words(self.seconds));
-        format!("Needs {discs}: {}, {time}{changes}.\n", self.bytes)
+        let time = match self.is_from_drive {
+            true => format!(", {}", time_words(self.seconds)),
+            false => String::new(),
+        };
+        format!("Needs {}: {}{time}{changes}.\n", named(&self.discs), self.bytes)
     }
 
     fn object(&self) -> RestorePlanObject {
@@ -305,14 +310,17 @@ mod tests {
 
     #[test]
     fn a_dry_run_of_a_restore_says_what_it_needs() {
-        let text = |discs: &[u32], seconds, changes| {
+        let of = |discs: &[u32], seconds, is_from_drive, changes| {
             let discs = discs.iter().copied().map(DiscNo).collect();
-            let plan = RestoreNeeds { discs, bytes: Bytes(61_200_000_000), seconds, changes };
+            let bytes = Bytes(61_200_000_000);
+            let plan = RestoreNeeds { discs, bytes, seconds, is_from_drive, changes };
             let summary =
                 RestoreSummary { dry_run: true, plan: Some(plan), ..RestoreSummary::default() };
             summary.text().lines().last().unwrap().to_owned()
         };
+        let text = |discs: &[u32], seconds, changes| of(discs, seconds, true, changes);
         assert_eq!(text(&[], 0, 0), "No disc is needed.");
+        assert_eq!(of(&[1, 2], 7201, false, 0), "Needs discs 1-2: 61.2 GB.");
         assert_eq!(
             text(&[1, 2, 3], 2269, 3),
             "Needs discs 1-3: 61.2 GB, about 38 minutes, 3 disc changes."

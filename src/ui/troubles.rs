@@ -1,47 +1,38 @@
 //! What went wrong in a run, kept until its end: what was said when it happened has long scrolled
 //! away when a disc is burned.
 
-use super::lock::locked;
+use super::words;
 use crate::model::plural;
-use crate::port::event::{Event, Listener, Trouble};
-use std::sync::Mutex;
+use crate::port::event::Trouble;
 
 /// So many are said again.
 const SAID_AGAIN: usize = 10;
 
-/// Listens from the beginning of a run.
+/// The first ones, and the number of all.
 #[derive(Debug, Default)]
-pub struct Troubles(Mutex<Kept>);
-
-#[derive(Debug, Default)]
-struct Kept {
-    /// The first ones.
+pub(super) struct Troubles {
     first: Vec<Trouble>,
     all: usize,
 }
 
-impl Listener for Troubles {
-    fn hear(&self, event: &Event) {
-        let Event::Trouble(trouble) = event else { return };
-        let mut kept = locked(&self.0);
-        kept.all += 1;
-        if kept.first.len() < SAID_AGAIN {
-            kept.first.push(trouble.clone());
+impl Troubles {
+    pub fn keep(&mut self, trouble: &Trouble) {
+        self.all += 1;
+        if self.first.len() < SAID_AGAIN {
+            self.first.push(trouble.clone());
         }
     }
-}
 
-impl Troubles {
     /// The last words of a run: a line each, and how many. `count` says how many paths it did not do
     /// and what that is called, such as `FAILED: 2 paths`; nothing where nothing went wrong.
     pub fn last_words(&self, count: Option<String>) -> String {
-        let kept = locked(&self.0);
-        let mut text: String = kept.first.iter().map(|trouble| format!("{trouble}\n")).collect();
-        let more = kept.all - kept.first.len();
+        let mut text: String =
+            self.first.iter().map(|trouble| words::trouble(trouble) + "\n").collect();
+        let more = self.all - self.first.len();
         if more > 0 {
             text += &format!("and {more} more\n");
         }
-        match (count, kept.all) {
+        match (count, self.all) {
             (Some(count), _) => text + &count + "\n",
             (None, 0) => text,
             (None, all) => text + &plural(all as u64, "problem", "problems") + "\n",
@@ -54,10 +45,10 @@ mod tests {
     use super::*;
 
     fn after(count: usize) -> Troubles {
-        let troubles = Troubles::default();
+        let mut troubles = Troubles::default();
         for n in 1..=count {
             let (thing, what) = (format!("f{n}"), "cannot be read".to_owned());
-            troubles.hear(&Event::Trouble(Trouble { thing, what }));
+            troubles.keep(&Trouble::new(thing, what));
         }
         troubles
     }

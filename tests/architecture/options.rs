@@ -11,15 +11,6 @@ const EXEMPT: [(&str, &str); 3] = [
     ("src/drill/whole.rs", "arguments of bash"),
 ];
 
-/// Places that are left: words that the engine still makes itself, of notes and troubles. The
-/// numbers only become smaller.
-const LEFT: [(&str, usize); 4] = [
-    ("src/drill/listed.rs", 1),
-    ("src/flow/library/inventory/trust.rs", 2),
-    ("src/flow/library/listings.rs", 1),
-    ("src/format/error.rs", 2),
-];
-
 /// What is wrong with a file of the engine, a line each.
 pub fn offences(file: &str, source: &str) -> Vec<String> {
     let is_of_engine = module_of(file).first().is_some_and(|home| is_engine(home));
@@ -31,23 +22,15 @@ pub fn offences(file: &str, source: &str) -> Vec<String> {
         Token::Text(text) => Some(text),
         _ => None,
     });
-    let found: Vec<&String> = texts.filter(|text| names_an_option_or_command(text)).collect();
-    let left = LEFT.iter().find(|(place, _)| *place == file).map_or(0, |(_, left)| *left);
-    if found.len() < left {
-        return vec![format!("{file}: {left} places are allowed, {} are left", found.len())];
-    }
-    if found.len() == left {
-        return Vec::new();
-    }
+    let found = texts.filter(|text| names_an_option_or_command(text));
     let line = |text| format!("{file}: {text:?} names an option or a command; only ui and cli do");
-    found.into_iter().map(line).collect()
+    found.map(line).collect()
 }
 
 /// Files of the table that are not there any more.
 pub fn stale<'a>(files: impl Iterator<Item = &'a str> + Clone) -> Vec<&'static str> {
     let is_there = |place: &str| files.clone().any(|file| file.starts_with(place));
-    let places = EXEMPT.iter().map(|(place, _)| *place).chain(LEFT.iter().map(|(place, _)| *place));
-    places.filter(|place| !is_there(place)).collect()
+    EXEMPT.iter().map(|(place, _)| *place).filter(|place| !is_there(place)).collect()
 }
 
 /// `--set`, but not `-----BEGIN` or `-r--r--r--`; or `coldcut verify` between backticks.
@@ -87,12 +70,4 @@ fn an_option_or_a_command_is_seen_in_any_text_of_the_engine() {
     for text in ["-----BEGIN DISC.txt-----", "-r--r--r--", "a -- b", "coldcut wrote it", "--"] {
         assert!(offences("src/scan/x.rs", &format!("const A: &str = \"{text}\";")).is_empty());
     }
-}
-
-#[test]
-fn the_places_that_are_left_become_fewer_and_no_more() {
-    let with = |places: usize| "const A: &str = \"--set\";".repeat(places);
-    let found = |places| offences("src/drill/listed.rs", &with(places));
-    assert!(found(1).is_empty());
-    assert_eq!((found(0).len(), found(2).len()), (1, 2));
 }

@@ -58,14 +58,11 @@ pub const ORDERS: [LevelOrder; 6] = [
             ("terminal and screen", &["keyboard", "lock", "screen", "styled", "table", "terminal"]),
             (
                 "the talk with a person",
-                &["ask", "asked", "exit", "json", "pace", "progress", "repeats", "run"],
+                &["ask", "asked", "exit", "json", "pace", "progress", "repeats", "run", "troubles"],
             ),
             (
                 "what results look like",
-                &[
-                    "drives", "keysheet", "lines", "media", "safety", "sets", "status", "summary",
-                    "troubles",
-                ],
+                &["drives", "keysheet", "lines", "media", "safety", "sets", "status", "summary"],
             ),
             ("all together", &["mod"]),
         ],

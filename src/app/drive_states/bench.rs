@@ -28,6 +28,7 @@ use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
 use crate::flow::status::latest::StatusLimits;
 use crate::flow::status::query::{SetGlance, glance};
+use crate::flow::tests::requests::backup_request;
 use crate::flow::{Context, FlowError};
 use crate::model::glob::PathGlobs;
 use crate::model::{Bytes, DiscList, DiscNo, SetName};
@@ -36,7 +37,6 @@ use crate::port::operator::Nobody;
 use crate::port::recorder::Recorder;
 use crate::port::stop::Stop;
 use crate::restore::place::OverwritePolicy;
-use crate::scan::filter::FilterOptions;
 use crate::ui::exit::Exit;
 use crate::ui::words::dangers;
 
@@ -159,31 +159,11 @@ impl DriveStateBench {
     }
 
     fn backup(&self, flush: bool) -> Result<Exit, FlowError> {
+        let (dir, disc_size) = (&self.path(""), DiscSize::typed(ROOM));
         let request = BackupRequest {
-            source: self.path("source"),
-            name: name(),
-            catalog: self.path("catalog.sqlite"),
-            staging: self.path("staging"),
-            shelf: None,
-            disc_size: DiscSize::typed(ROOM),
-            archive_size: Bytes(1 << 20),
-            compression: None,
-            parity: None,
-            parity_discs: None,
-            keys: keys(),
-            signer: None,
-            drill: false,
-            filter: FilterOptions::default(),
-            rehash: false,
-            move_source: false,
-            hold: Default::default(),
             flush,
-            allow_shrink: false,
-            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
             copies: Some(1),
-            hint: None,
-            description: Default::default(),
-            hint_in_clear: None,
+            ..backup_request(dir, name().as_str(), disc_size, keys())
         };
         backup(&request, Some(&mut self.burner()), self.context()).map(|_| Exit::Done)
     }

@@ -35,7 +35,6 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
             let mut shelf = dest.map(|dest| open_shelf(app, dest)).transpose()?;
             let is_burned = args.dest.as_deref().is_some_and(is_device);
             let planned = dry_run(&request, shelf.as_deref_mut(), app.context())?;
-            app.end_of_work();
             return plan(app, &planned, is_burned);
         }
         let dest = args.dest.as_deref();
@@ -45,7 +44,6 @@ pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
             request.disc_size.blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         }
         let report = backup(&request, drives.as_mut(), app.context_for(&args.burning))?;
-        app.end_of_work();
         tell(app, &report)
     })
 }
@@ -172,15 +170,15 @@ fn plan(app: &App, plan: &BackupPlan, is_burned: bool) -> Result<Exit, RunError>
         dry_run: true,
         ..BackupSummary::default()
     };
-    app.screen.say_lines(&summary.text());
-    app.screen.say_lines(&shopping_list(*capacity, list, is_burned));
+    app.screen().say_lines(&summary.text());
+    app.screen().say_lines(&shopping_list(*capacity, list, is_burned));
     if let Some(disc) = fills_up {
-        app.screen.say(&format!(
+        app.screen().say(&format!(
             "Disc {disc}, which is in the staging area, is one of them; it is filled first."
         ));
     }
-    app.screen.say_lines(&app.troubles.last_words(summary.failures()));
-    app.screen.object(&summary.object(Some(plan_object(plan))))?;
+    app.screen().say_lines(&app.last_words(summary.failures()));
+    app.screen().object(&summary.object(Some(plan_object(plan))))?;
     Ok(if compared.failed > 0 { Exit::Incomplete } else { Exit::Done })
 }
 
@@ -253,21 +251,21 @@ fn tell(app: &App, report: &BackupReport) -> Result<Exit, RunError> {
         dry_run: false,
     };
     if !app.common.quiet {
-        app.screen.say_lines(&summary.text());
+        app.screen().say_lines(&summary.text());
         if let Some(disc) = report.held {
-            app.screen.say(&format!(
+            app.screen().say(&format!(
                 "disc {disc} is not full enough and waits in the staging area; --flush burns it"
             ));
         }
         if report.first_encrypted {
-            app.screen.say(
+            app.screen().say(
                 "These discs are encrypted: without the passphrase or key nobody can read them, \
                  and nobody can help.",
             );
         }
-        app.screen.say_lines(&app.troubles.last_words(summary.failures()));
+        app.screen().say_lines(&app.last_words(summary.failures()));
     }
-    app.screen.object(&summary.object(None))?;
+    app.screen().object(&summary.object(None))?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }
 

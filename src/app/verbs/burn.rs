@@ -17,17 +17,16 @@ pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
     let name = app.common.set.as_ref();
     let context = app.context_for(&args.burning);
     let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, context)?;
-    app.end_of_work();
     if report.burned.is_empty() && report.lost.is_empty() && !app.common.quiet {
-        app.screen.say("nothing is staged");
+        app.screen().say("nothing is staged");
     }
     for disc in &report.burned {
         let size = disc.closing.image;
         if !app.common.quiet {
-            app.screen.say(&format!("disc {}: {size}, burned and verified", disc.number));
+            app.screen().say(&format!("disc {}: {size}, burned and verified", disc.number));
         }
         let (disc, size) = (disc.number.0, size.bytes().0);
-        app.screen.object(&Event::Burned(BurnedObject { disc, size }))?;
+        app.screen().object(&Event::Burned(BurnedObject { disc, size }))?;
     }
     app.summary(Summary::Burn(BurnSummary {
         discs: report.burned.iter().map(|disc| disc.number.0).collect(),

@@ -39,14 +39,13 @@ fn run_rebuild(app: &App, args: Args) -> Result<Exit, RunError> {
         };
         Ok(rebuild(&request, drives, app.context())?)
     })?;
-    app.end_of_work();
     tell(app, &report)?;
     Ok(if report.is_complete() { Exit::Done } else { Exit::Incomplete })
 }
 
 fn tell(app: &App, report: &RebuildReport) -> Result<(), RunError> {
     for set in &report.sets {
-        words(set).iter().for_each(|line| app.screen.say(line));
+        words(set).iter().for_each(|line| app.screen().say(line));
     }
     say_unusable(app, report.unreadable, report.refused);
     say_aside(app, report.aside.as_deref());
@@ -133,7 +132,7 @@ fn object(set: &RebuiltSet) -> RebuiltSetObject {
 fn run_restore_last(app: &App) -> Result<Exit, RunError> {
     let path = app.around.catalog(&app.common)?;
     let aside = in_turn(app.context(), None, || Catalog::restore_last(&path))?;
-    app.screen.say(&format!(
+    app.screen().say(&format!(
         "{} is as it was after the last successful run. Discs burned since then are not in it: if \
          `coldcut backup` names any, rebuild the catalog from the discs with `coldcut catalog \
          rebuild --replace FROM...`",
@@ -146,6 +145,6 @@ fn run_restore_last(app: &App) -> Result<Exit, RunError> {
 
 fn say_aside(app: &App, aside: Option<&Path>) {
     if let Some(aside) = aside {
-        app.screen.say(&format!("the previous catalog was moved to {}", aside.display()));
+        app.screen().say(&format!("the previous catalog was moved to {}", aside.display()));
     }
 }

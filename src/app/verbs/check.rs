@@ -30,12 +30,11 @@ pub fn run(app: &App, args: CheckArgs) -> Result<Exit, RunError> {
         let now = Moment::now();
         let lines: Vec<DueLine> =
             due(&request, now)?.iter().map(|due| due_line(due, now)).collect();
-        table::print(&app.screen, &lines)?;
+        table::print(app.screen(), &lines)?;
         return Ok(Exit::Done);
     }
     let mut drive = open_source(app, &request.from)?;
     let report = check(&request, drive.as_deref_mut(), app.context())?;
-    app.end_of_work();
     tell(app, &report)?;
     let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
     let missing = if report.missing.is_empty() { Exit::Done } else { Exit::DiscMissing };
@@ -60,20 +59,20 @@ fn tell(app: &App, report: &CheckReport) -> Result<(), RunError> {
     let is_well = |copy: &&CheckedCopy| copy.checked.finding() == Finding::Ok && !copy.ages();
     let (well, ill): (Vec<_>, Vec<_>) = report.checked.iter().partition(is_well);
     if !app.common.quiet {
-        well.iter().for_each(|copy| app.screen.say(&line(copy)));
+        well.iter().for_each(|copy| app.screen().say(&line(copy)));
         for due in &report.elsewhere {
-            app.screen.say(&format!("{} is due but kept elsewhere", due.words()));
+            app.screen().say(&format!("{} is due but kept elsewhere", due.words()));
         }
         if due == 0 {
-            app.screen.say("nothing is due");
+            app.screen().say("nothing is due");
         }
     }
-    ill.iter().for_each(|copy| app.screen.say(&line(copy)));
+    ill.iter().for_each(|copy| app.screen().say(&line(copy)));
     for due in &report.untrusted {
-        app.screen.say(&format!("{} is due and WAS REFUSED (see above)", due.words()));
+        app.screen().say(&format!("{} is due and WAS REFUSED (see above)", due.words()));
     }
     for due in &report.missing {
-        app.screen.say(&format!("{} is due and NOT THERE", due.words()));
+        app.screen().say(&format!("{} is due and NOT THERE", due.words()));
     }
     let damaged = ill.iter().filter(|copy| copy.checked.finding() != Finding::Ok).count();
     let failed = damaged + report.untrusted.len() + report.missing.len();

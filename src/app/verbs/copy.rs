@@ -23,14 +23,13 @@ pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
     let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
     let context = app.context_for(&args.burning);
     let copied = copy(&request, source.as_deref_mut(), &mut drives, context)?;
-    app.end_of_work();
     for done in copied {
         let (disc, set, copies) = (done.disc.number, done.set, done.copies);
         if !app.common.quiet {
-            app.screen.say(&format!("disc {disc} of {set}: copied, {copies} good copies"));
+            app.screen().say(&format!("disc {disc} of {set}: copied, {copies} good copies"));
         }
         let (set, disc) = (set.to_string(), disc.0);
-        app.screen.object(&Event::Copied(CopiedObject { set, disc, copies }))?;
+        app.screen().object(&Event::Copied(CopiedObject { set, disc, copies }))?;
     }
     Ok(Exit::Done)
 }

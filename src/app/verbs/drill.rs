@@ -27,7 +27,6 @@ pub fn run(app: &App, args: DrillArgs) -> Result<Exit, RunError> {
             trust: trust(app, args.verify_signature.as_deref())?,
         };
         let report = drill(&request, drive.as_deref_mut(), app.context())?;
-        app.end_of_work();
         tell(app, &report.discs)?;
         Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })
     })
@@ -36,7 +35,7 @@ pub fn run(app: &App, args: DrillArgs) -> Result<Exit, RunError> {
 fn tell(app: &App, drilled: &[DrilledDisc]) -> Result<(), RunError> {
     for disc in drilled {
         if !app.common.quiet || !disc.seen.faults.is_empty() {
-            app.screen.say(&line(disc));
+            app.screen().say(&line(disc));
         }
     }
     app.summary(Summary::Drill(DrillSummary { discs: drilled.iter().map(object).collect() }))

@@ -20,9 +20,9 @@ pub fn run(app: &App) -> Result<Exit, RunError> {
         lines.push(look(path, &app.stop)?);
     }
     if lines.is_empty() && !app.common.quiet {
-        app.screen.say("This system has no optical drive.");
+        app.screen().say("This system has no optical drive.");
     }
-    table::print(&app.screen, &lines)?;
+    table::print(app.screen(), &lines)?;
     Ok(Exit::Done)
 }
 

@@ -25,9 +25,8 @@ pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
         };
         Ok(flush(request, app.context())?)
     })?;
-    app.end_of_work();
     if !app.common.quiet {
-        words(&flushed).iter().for_each(|words| app.screen.say(words));
+        words(&flushed).iter().for_each(|words| app.screen().say(words));
     }
     app.summary(Summary::Flush(FlushSummary {
         disc: flushed.disc.as_ref().map(|disc| disc.number.0),

@@ -23,7 +23,7 @@ pub fn run(app: &App, args: GiveUpArgs, fate: Fate) -> Result<Exit, RunError> {
     let name = app.common.set.as_ref();
     let work =
         GivingUp::weigh(&catalog, &staging, name, &args.discs, args.copy, fate, app.context())?;
-    table::print(&app.screen, &losses(&work)?)?;
+    table::print(app.screen(), &losses(&work)?)?;
     say_loss(app, &work, fate);
     let (set, discs) = (work.set.facts.name.clone(), args.discs);
     let question = match fate {
@@ -58,14 +58,14 @@ fn losses(work: &GivingUp) -> Result<Vec<LossLine>, RunError> {
 
 fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
     for disc in &work.discs {
-        app.screen.say(&disc_words(work, disc));
+        app.screen().say(&disc_words(work, disc));
     }
     for (disc, recovery_status) in &work.made_again {
-        app.screen.say(&how_to_rebuild(*disc, &recovery_status.sources()));
+        app.screen().say(&how_to_rebuild(*disc, &recovery_status.sources()));
     }
     let loss = &work.loss;
     if loss.newest.files > 0 {
-        app.screen.say(&format!(
+        app.screen().say(&format!(
             "{} ({}) of the newest snapshot would no longer be on any disc; the next `coldcut \
              backup` stores those that the source still has",
             plural(loss.newest.files, "file", "files"),
@@ -77,14 +77,14 @@ fn say_loss(app: &App, work: &GivingUp, fate: Fate) {
             Fate::Lost => ", unless a copy is found",
             Fate::Retired => "",
         };
-        app.screen.say(&format!(
+        app.screen().say(&format!(
             "{} ({}) of older snapshots would be GONE FOR EVER{unless}",
             plural(loss.for_good.files, "file", "files"),
             loss.for_good.bytes
         ));
     }
     if work.discs.iter().all(|disc| !disc.takes_all()) || loss.snapshots.is_empty() {
-        app.screen.say("no files would be lost");
+        app.screen().say("no files would be lost");
     }
 }
 

@@ -15,9 +15,9 @@ pub fn run(app: &App, args: args::KeysheetArgs) -> Result<Exit, RunError> {
     let catalog = app.around.catalog(&app.common)?;
     let sheet = keysheet(&catalog, app.common.set.as_ref(), args.hint.as_deref(), app.context())?;
     let sheet = printed(sheet);
-    match app.screen.json() {
-        true => app.screen.object(&sheet.object())?,
-        false => app.screen.result(&sheet.text())?,
+    match app.screen().json() {
+        true => app.screen().object(&sheet.object())?,
+        false => app.screen().result(&sheet.text())?,
     }
     Ok(Exit::Done)
 }

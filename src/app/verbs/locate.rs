@@ -19,9 +19,9 @@ pub fn run(app: &App, args: LocateArgs) -> Result<Exit, RunError> {
             place => format!("disc {disc} of {set}, copy {}: kept in {place}", copy.0),
         };
         if !app.common.quiet {
-            app.screen.say(&words);
+            app.screen().say(&words);
         }
-        app.screen.object(&Event::Located(LocatedObject {
+        app.screen().object(&Event::Located(LocatedObject {
             set: set.to_string(),
             disc: disc.0,
             copy: copy.0,

@@ -41,7 +41,6 @@ pub fn run(app: &App, args: MigrateArgs) -> Result<Exit, RunError> {
         };
         let context = app.context_for(&args.burning);
         let report = migrate(&request, source.as_deref_mut(), &mut drives, context)?;
-        app.end_of_work();
         tell(app, &report)?;
         Ok(if report.failed > 0 { Exit::Incomplete } else { Exit::Done })
     })
@@ -53,11 +52,11 @@ fn tell(app: &App, report: &MigrateReport) -> Result<(), RunError> {
         let size = Bytes(report.bytes);
         let contents = plural(report.files, "content", "contents");
         let to = if made.is_empty() { String::new() } else { format!(" to {}", named(&made)) };
-        app.screen.say(&format!("{}: {contents} ({size}) migrated{to}", report.set));
+        app.screen().say(&format!("{}: {contents} ({size}) migrated{to}", report.set));
         if !report.emptied.is_empty() {
             let old = named(&report.emptied);
             let them = if report.emptied.len() == 1 { "it" } else { "them" };
-            app.screen.say(&format!(
+            app.screen().say(&format!(
                 "everything on {old} is now on other discs, too: `coldcut retire` retires {them}"
             ));
         }
@@ -65,8 +64,8 @@ fn tell(app: &App, report: &MigrateReport) -> Result<(), RunError> {
     let failed = (report.failed > 0)
         .then(|| plural(report.failed, "content was", "contents were") + " NOT migrated");
     match (app.common.quiet, failed) {
-        (false, failed) => app.screen.say_lines(&app.troubles.last_words(failed)),
-        (true, Some(failed)) => app.screen.say(&failed),
+        (false, failed) => app.screen().say_lines(&app.last_words(failed)),
+        (true, Some(failed)) => app.screen().say(&failed),
         (true, None) => {}
     }
     app.summary(Summary::Migrate(MigrateSummary {

@@ -37,7 +37,7 @@ pub fn snapshots(app: &App) -> Result<Exit, RunError> {
             }
         };
     let lines: Vec<ListedSnapshot> = query.snapshots()?.into_iter().map(line).collect();
-    table::print(&app.screen, &lines)?;
+    table::print(app.screen(), &lines)?;
     Ok(Exit::Done)
 }
 
@@ -45,7 +45,7 @@ pub fn discs(app: &App) -> Result<Exit, RunError> {
     let query = open(app)?;
     let line = |disc: KnownDisc| disc_line(query.name(), disc);
     let lines: Vec<DiscLine> = query.discs()?.into_iter().map(line).collect();
-    table::print(&app.screen, &lines)?;
+    table::print(app.screen(), &lines)?;
     Ok(Exit::Done)
 }
 
@@ -82,7 +82,7 @@ fn copy_line(medium: KnownMedium) -> CopyLine {
 
 pub fn ls(app: &App, args: LsArgs) -> Result<Exit, RunError> {
     let path = rel_path(args.path.as_deref().unwrap_or(OsStr::new(".")))?;
-    print_paths(&app.screen, open(app)?.list(&path, args.snapshot)?)?;
+    print_paths(app.screen(), open(app)?.list(&path, args.snapshot)?)?;
     Ok(Exit::Done)
 }
 
@@ -103,7 +103,7 @@ fn rel_path(typed: &OsStr) -> Result<RelPath, RunError> {
 
 pub fn find(app: &App, args: FindArgs) -> Result<Exit, RunError> {
     let pattern = pattern(&args.pattern)?;
-    print_paths(&app.screen, open(app)?.find(&pattern, args.snapshot)?)?;
+    print_paths(app.screen(), open(app)?.find(&pattern, args.snapshot)?)?;
     Ok(Exit::Done)
 }
 

@@ -29,7 +29,6 @@ pub fn run(app: &App, args: RescueArgs) -> Result<Exit, RunError> {
         trust: trust(app, None)?,
     };
     let report = rescue(&request, &open, app.context())?;
-    app.end_of_work();
     tell(app, &request, &report)?;
     Ok(if report.is_sound() { Exit::Done } else { Exit::Incomplete })
 }
@@ -41,15 +40,15 @@ fn open(path: &Path, stop: &Stop) -> Result<Box<dyn SectorSource>, DriveError> {
 fn tell(app: &App, request: &RescueRequest, report: &RescueReport) -> Result<(), RunError> {
     if !app.common.quiet || !report.is_sound() {
         let image = request.image.display();
-        app.screen.say(&format!("{image}: {} of {}", report.rescued, report.size));
-        app.screen.say(&words(report));
+        app.screen().say(&format!("{image}: {} of {}", report.rescued, report.size));
+        app.screen().say(&words(report));
         if !report.is_whole() {
-            app.screen.say(
+            app.screen().say(
                 "Run the same command again, with another drive if you have one, to continue.",
             );
         }
         if report.refused > 0 {
-            app.screen.say("Other commands will not use all of it, for the reason given above.");
+            app.screen().say("Other commands will not use all of it, for the reason given above.");
         }
     }
     app.summary(Summary::Rescue(RescueSummary {

@@ -13,7 +13,7 @@ use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{PathTally, RestoreNeeds, RestoreSummary};
 
-use super::{open_source, text, trust};
+use super::{is_device, open_source, text, trust};
 
 pub fn run(app: &App, args: RestoreArgs) -> Result<Exit, RunError> {
     let mut drive = open_source(app, &args.from)?;
@@ -40,8 +40,7 @@ pub fn run(app: &App, args: RestoreArgs) -> Result<Exit, RunError> {
             scratch: app.scratch()?,
         };
         let report = restore(&request, drive.as_deref_mut(), app.context())?;
-        app.end_of_work();
-        tell(app, &report, args.dry_run)
+        tell(app, &report, args.dry_run.then(|| needs(&report, is_device(&args.from))))
     })
 }
 
@@ -62,17 +61,20 @@ fn overwrite(typed: Overwrite) -> place::OverwritePolicy {
     }
 }
 
-fn needs(report: &RestoreReport) -> RestoreNeeds {
+fn needs(report: &RestoreReport, is_from_drive: bool) -> RestoreNeeds {
     let bytes = Bytes(report.bytes_to_read);
     RestoreNeeds {
         discs: report.discs.clone(),
         bytes,
         seconds: seconds(bytes, READ_SPEED),
+        is_from_drive,
         changes: report.media_changes,
     }
 }
 
-fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunError> {
+/// `plan`: of a dry run.
+fn tell(app: &App, report: &RestoreReport, plan: Option<RestoreNeeds>) -> Result<Exit, RunError> {
+    let dry_run = plan.is_some();
     let (count, size) = match dry_run {
         true => (report.files_planned, report.bytes_planned),
         false => (report.restored, report.bytes),
@@ -86,16 +88,16 @@ fn tell(app: &App, report: &RestoreReport, dry_run: bool) -> Result<Exit, RunErr
         missing_discs: report.missing_discs.clone(),
         later_discs: report.later_discs,
         dry_run,
-        plan: dry_run.then(|| needs(report)),
+        plan,
     };
     if !app.common.quiet {
-        app.screen.say_lines(&summary.text());
+        app.screen().say_lines(&summary.text());
         if report.kept > 0 {
-            app.screen.say("--overwrite says what to do with files that already exist");
+            app.screen().say("--overwrite says what to do with files that already exist");
         }
-        app.screen.say_lines(&app.troubles.last_words(summary.failures()));
+        app.screen().say_lines(&app.last_words(summary.failures()));
     }
-    app.screen.object(&summary.object())?;
+    app.screen().object(&summary.object())?;
     Ok(match (report.lacks_discs(), report.is_complete()) {
         (true, _) => Exit::DiscMissing,
         (false, true) => Exit::Done,

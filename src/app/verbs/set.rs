@@ -43,7 +43,7 @@ fn list(app: &App) -> Result<Exit, RunError> {
         false => Vec::new(),
     };
     let lines: Vec<SetLine> = sets.iter().map(line).collect();
-    table::print(&app.screen, &lines)?;
+    table::print(app.screen(), &lines)?;
     Ok(Exit::Done)
 }
 
@@ -68,7 +68,7 @@ fn give_name(app: &App, name: &SetName, new: &SetName) -> Result<Exit, RunError>
     let staging = app.around.staging(&app.common)?;
     rename(&catalog, &staging, (name, new), app.context())?;
     if !app.common.quiet {
-        app.screen.say(&format!(
+        app.screen().say(&format!(
             "set {name} is now called {new}. Its existing discs keep the old name; change it in \
              configuration files and services that use it"
         ));
@@ -97,11 +97,11 @@ fn forget(app: &App, name: &SetName, even_with_discs: bool) -> Result<Exit, RunE
     let (staged, at) = (work.staged.clone(), work.staged_at());
     work.record(remove)?;
     if !app.common.quiet {
-        app.screen.say(&format!("set {name} is forgotten"));
+        app.screen().say(&format!("set {name} is forgotten"));
     }
     if !staged.is_empty() && !remove {
         let (discs, at) = (DiscList::of(&staged), shown(at.as_os_str().as_bytes()));
-        app.screen.say(&format!("what was packed for its discs ({discs}) is still in {at}"));
+        app.screen().say(&format!("what was packed for its discs ({discs}) is still in {at}"));
     }
     app.summary(Summary::SetForget(summary))?;
     Ok(Exit::Done)

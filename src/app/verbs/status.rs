@@ -36,15 +36,15 @@ pub fn run(app: &App, args: StatusArgs) -> Result<Exit, RunError> {
     let sets = match sets {
         Err(error) if !is_there => {
             // Programs are told where it was looked for.
-            print_status(&app.screen, &places, &[], now)?;
+            print_status(app.screen(), &places, &[], now)?;
             return Err(error.into());
         }
         sets => sets?,
     };
     let lines: Vec<StatusLine> = sets.into_iter().map(|set| status_line(set, now)).collect();
-    print_status(&app.screen, &places, &lines, now)?;
+    print_status(app.screen(), &places, &lines, now)?;
     if lines.is_empty() {
-        app.screen.say("nothing has been backed up with this catalog yet");
+        app.screen().say("nothing has been backed up with this catalog yet");
         return Ok(Exit::Incomplete);
     }
     let worst = lines.iter().map(|set| set.safety.verdict).min();
@@ -71,12 +71,12 @@ fn files(app: &App, args: &StatusArgs) -> Result<Exit, RunError> {
     let verdict = safety.verdict();
     let lines: Vec<FileSafetyLine> =
         safety.files.into_iter().map(|file| file_line(file, now)).collect();
-    table::print(&app.screen, &lines)?;
+    table::print(app.screen(), &lines)?;
     for danger in &safety.dangers {
-        app.screen.say(&dangers::danger(danger, now));
+        app.screen().say(&dangers::danger(danger, now));
     }
     for doubt in &safety.unknown {
-        app.screen.say(&dangers::doubt(doubt));
+        app.screen().say(&dangers::doubt(doubt));
     }
     Ok(exit(verdict))
 }

@@ -25,7 +25,6 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
             keys: Some(keys),
         };
         let report = verify_from(&request, drive.as_deref_mut(), app.context())?;
-        app.end_of_work();
         tell(app, &report)?;
         let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
         let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };
@@ -37,17 +36,17 @@ fn tell(app: &App, report: &VerifyReport) -> Result<(), RunError> {
     let is_ok = |disc: &&CheckedDisc| disc.finding() == Finding::Ok;
     let (sound, failed): (Vec<_>, Vec<_>) = report.discs.iter().partition(is_ok);
     let sound = sound.iter().filter(|_| !app.common.quiet);
-    sound.for_each(|disc| app.screen.say(&words::notice(&disc.notice().into())));
+    sound.for_each(|disc| app.screen().say(&words::notice(&disc.notice().into())));
     say_unusable(app, report.unreadable, report.refused);
     for disc in &failed {
-        app.screen.say(&words::notice(&disc.notice().into()));
+        app.screen().say(&words::notice(&disc.notice().into()));
     }
     for gone in &report.gone {
         let which = match &gone.disc {
             Some((set, number)) => format!("disc {number} of {set}"),
             None => "a disc".to_owned(),
         };
-        app.screen.say(&format!(
+        app.screen().say(&format!(
             "{which}: NOT READ COMPLETELY, and nothing is recorded about it: {}",
             gone.absence
         ));

@@ -31,7 +31,7 @@ fn tell(app: &App, report: &WatchReport) -> Result<Exit, RunError> {
     });
     if !app.common.quiet {
         let discs = plural(burned.len() as u64, "disc", "discs");
-        app.screen.say(&format!("{discs} burned and verified"));
+        app.screen().say(&format!("{discs} burned and verified"));
     }
     app.summary(Summary::Watch(WatchSummary {
         burned: burned.collect(),

@@ -1,6 +1,6 @@
 //! Why an OpenPGP message cannot be opened.
 
-use super::Cause;
+use super::BoxedError;
 use std::io;
 
 #[derive(Debug, thiserror::Error)]
@@ -16,7 +16,7 @@ pub enum OpenError {
     #[error("the key file holds no secret key that decrypts")]
     NoSecretKey,
     #[error("cannot read the key file")]
-    UnreadableKey(#[source] Cause),
+    UnreadableKey(#[source] BoxedError),
     #[error("the secret key is protected and its password is missing or wrong")]
     KeyPassword,
     #[error("it is not an OpenPGP message")]

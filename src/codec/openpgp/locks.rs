@@ -1,6 +1,6 @@
 //! What a set is sealed with: a passphrase, or certificates of those who may open it.
 
-use super::Cause;
+use super::BoxedError;
 use crate::port::clock::Moment;
 use crate::port::passphrase::Secret;
 use sequoia_openpgp::cert::{CertParser, ValidCert};
@@ -26,7 +26,7 @@ pub enum LockError {
     #[error("the passphrase contains a {0}, which cannot be typed when gpg asks for it")]
     Untypeable(&'static str),
     #[error("cannot read the certificate in input {0}")]
-    Unreadable(usize, #[source] Cause),
+    Unreadable(usize, #[source] BoxedError),
     #[error("input {0} holds no certificate")]
     NoCertificate(usize),
     #[error("certificate {0} is revoked")]
@@ -36,7 +36,7 @@ pub enum LockError {
     #[error("certificate {0} has no valid key that can encrypt (none, expired or revoked)")]
     NoEncryptionKey(String),
     #[error("certificate {0} is not valid")]
-    Invalid(String, #[source] Cause),
+    Invalid(String, #[source] BoxedError),
 }
 
 type RecipientKey = Key<PublicParts, UnspecifiedRole>;
@@ -121,7 +121,7 @@ impl Locks {
     pub fn to_bytes(&self) -> Result<Vec<u8>, LockError> {
         let mut bytes = Vec::new();
         for cert in self.certs() {
-            let named = |cause: Cause| LockError::Invalid(name_of(cert), cause);
+            let named = |cause: BoxedError| LockError::Invalid(name_of(cert), cause);
             bytes.extend(cert.to_vec().map_err(|e| named(e.into()))?);
         }
         Ok(bytes)
@@ -198,7 +198,7 @@ fn is_full_length(ciphertext: &Ciphertext, key: &PublicKey) -> bool {
 }
 
 fn parse_certs(input: &[u8], number: usize) -> Result<Vec<Cert>, LockError> {
-    let unreadable = |cause: Cause| LockError::Unreadable(number, cause);
+    let unreadable = |cause: BoxedError| LockError::Unreadable(number, cause);
     let parser = CertParser::from_bytes(input).map_err(|e| unreadable(e.into()))?;
     let certs: PgpResult<Vec<Cert>> = parser.collect();
     let certs = certs.map_err(|e| unreadable(e.into()))?;

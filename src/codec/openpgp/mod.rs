@@ -39,7 +39,7 @@ const MDC: usize = 22;
 const OVERHEAD: u64 = (1 + PREFIX + LITERAL_HEAD + MDC) as u64;
 
 /// What sequoia says when it fails.
-type Cause = Box<dyn std::error::Error + Send + Sync>;
+type BoxedError = Box<dyn std::error::Error + Send + Sync>;
 
 /// Our literal packet's header for so much content.
 fn literal_head(length: u32) -> [u8; LITERAL_HEAD] {

@@ -3,7 +3,7 @@
 use super::cfb::{BLOCK, Cfb};
 use super::file_key::{FileKey, Kept};
 use super::read_at::ReadAt;
-use super::{Cause, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
+use super::{BoxedError, Locks, MDC_HEAD, OVERHEAD, PREFIX, literal_head, packet};
 use sequoia_openpgp::crypto::SessionKey;
 use sha1::{Digest as _, Sha1};
 use std::io::{self, Write};
@@ -22,7 +22,7 @@ pub enum SealError {
     #[error("an encrypted file got {written} bytes instead of the announced {promised}")]
     Length { promised: u64, written: u64 },
     #[error("cannot encrypt a session key")]
-    SessionKey(#[source] Cause),
+    SessionKey(#[source] BoxedError),
     #[error("cannot get random bytes")]
     Random(#[source] io::Error),
     #[error("cannot write encrypted data")]

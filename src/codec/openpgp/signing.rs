@@ -1,6 +1,6 @@
 //! Detached signatures (format 4.1): made with a secret key, checked with its certificate.
 
-use super::Cause;
+use super::BoxedError;
 use super::locks::time_of;
 use crate::port::clock::Moment;
 use crate::port::passphrase::Secret;
@@ -21,19 +21,19 @@ const SLACK: u64 = 64;
 #[derive(Debug, thiserror::Error)]
 pub enum SignError {
     #[error("cannot read the signing key")]
-    Unreadable(#[source] Cause),
+    Unreadable(#[source] BoxedError),
     #[error("the file holds no secret key that can sign now (none, expired or revoked)")]
     NoKey,
     #[error("the signing key is protected and its password is missing or wrong")]
     Password,
     #[error("cannot sign")]
-    Sign(#[source] Cause),
+    Sign(#[source] BoxedError),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum CheckError {
     #[error("cannot read the certificate")]
-    Certificate(#[source] Cause),
+    Certificate(#[source] BoxedError),
     #[error("the file holds no certificate")]
     NoCertificate,
     #[error("the signature cannot be read")]

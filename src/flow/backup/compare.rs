@@ -388,7 +388,7 @@ impl<'a> Comparer<'a> {
     fn failed(&mut self, path: RelPath, what: String) -> Result<(), FlowError> {
         self.result.failed += 1;
         self.known.record(ScanRecord::Failed { path: path.clone(), what: what.clone() })?;
-        self.monitor.trouble(&Trouble { thing: path.to_string(), what });
+        self.monitor.trouble(&Trouble::new(path.to_string(), what));
         let Some(row) = self.meet(&path)? else { return Ok(()) };
         if row.kind == Kind::Dir {
             self.failed_dirs.push(path);

@@ -115,7 +115,7 @@ impl<'a> CatalogLedger<'a> {
             let what = "its content changed although its times did not: possible bit rot in the \
                         source; the old content stays in the older snapshots";
             let thing = entry.path.to_string();
-            self.monitor.trouble(&Trouble { thing, what: what.to_owned() });
+            self.monitor.trouble(&Trouble::new(thing, what));
         }
         Ok(())
     }
@@ -231,7 +231,7 @@ impl Ledger for CatalogLedger<'_> {
     fn unreadable(&mut self, entry: &Entry, why: &str) -> Result<(), LedgerError> {
         self.failed += 1;
         let (thing, what) = (entry.path.to_string(), format!("cannot be read: {why}"));
-        self.monitor.trouble(&Trouble { thing, what: what.clone() });
+        self.monitor.trouble(&Trouble::new(thing, what.clone()));
         if self.moves {
             return Ok(()); // it stays where it is
         }

@@ -168,7 +168,7 @@ fn stays(writer: &DiscWriter, disc: DiscNo, obstacle: FillObstacle) -> bool {
 }
 
 fn unreadable(error: &dyn std::error::Error) -> FillObstacle {
-    FillObstacle::Unreadable { why: chain(error) }
+    FillObstacle::Unreadable { why: chain(error).into() }
 }
 
 /// What reads the set's own listings.

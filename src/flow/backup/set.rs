@@ -12,8 +12,9 @@ use crate::flow::base::recipients::agree;
 use crate::flow::base::turn::hold_set;
 use crate::flow::library::inventory::drive_problem;
 use crate::flow::status::keysheet::remember_hint;
-use crate::flow::{Context, FlowError, SelectionError, chain};
+use crate::flow::{Context, FlowError, SelectionError};
 use crate::model::{DiscIdentity, SetName, SetUuid};
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 use crate::port::notice::{DiscNotice, DriveNotice, SetNotice};
 
@@ -32,14 +33,14 @@ pub(super) fn refuse_foreign_discs(
     let found = match drive.discs() {
         // What is in it now is not what will be burned.
         Err(error) if error.is_in_use() => {
-            context.monitor.note(DriveNotice::DriveInUse { why: chain(&error) }.into());
+            context.monitor.note(DriveNotice::DriveInUse { why: Cause::of(error) }.into());
             return Ok(());
         }
         found => found?,
     };
-    for problem in &found.problems {
+    for problem in found.problems {
         context.monitor.note(match problem {
-            DriveError::Gone(absence) => DiscNotice::DiscGone { why: absence.to_string() }.into(),
+            DriveError::Gone(absence) => DiscNotice::DiscGone { why: Cause::of(absence) }.into(),
             problem => drive_problem(problem).notice(),
         });
     }
@@ -49,7 +50,7 @@ pub(super) fn refuse_foreign_discs(
         match reader.absence() {
             Some(absence) if absence.leaves_no_drive() => return Err(absence.into()),
             Some(absence) => {
-                context.monitor.note(DiscNotice::DiscGone { why: absence.to_string() }.into());
+                context.monitor.note(DiscNotice::DiscGone { why: Cause::of(absence) }.into());
             }
             None => {}
         }

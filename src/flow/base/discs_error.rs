@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use crate::model::{DiscUuid, SetName};
+use crate::port::cause::Cause;
 
 /// Why the discs at hand do not say what a set holds.
 #[derive(Debug, thiserror::Error)]
@@ -10,7 +11,7 @@ pub enum DiscsError {
     #[error("there is no coldcut disc in {0}")]
     NoDiscs(PathBuf),
     #[error("the discs in {} cannot be used: {what}", .from.display())]
-    Unusable { from: PathBuf, what: String },
+    Unusable { from: PathBuf, what: Cause },
     #[error("no listing of set {0} can be read from these discs")]
     NoListing(SetName),
     #[error(

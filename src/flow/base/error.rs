@@ -1,6 +1,5 @@
 //! Why a command could not do its work.
 
-use std::error::Error;
 use std::path::PathBuf;
 
 use crate::catalog::CatalogError;
@@ -249,21 +248,6 @@ impl From<PackError> for FlowError {
             error => FlowError::Pack(error),
         }
     }
-}
-
-/// An error and what it came from, on one line.
-pub fn chain(error: &dyn Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(inner) = source {
-        let more = inner.to_string();
-        if !text.ends_with(&more) {
-            text.push_str(": ");
-            text.push_str(&more);
-        }
-        source = inner.source();
-    }
-    text
 }
 
 /// What is said of one, whoever meets it.

@@ -23,8 +23,10 @@ pub fn refusal_words(why: &RunRefusal, source: &Path, last: SnapshotSeq, date: M
             )
         }
         Reason::Shrunk => format!(
-            "{} are gone from the source {shown}; {had} {}",
-            files(why.files, why.bytes),
+            "{} ({}) {} gone from the source {shown}; {had} {}",
+            plural(why.files, "file", "files"),
+            why.bytes,
+            if why.files == 1 { "is" } else { "are" },
             files(why.of_files, why.of_bytes)
         ),
     }

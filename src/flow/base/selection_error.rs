@@ -20,7 +20,7 @@ pub enum SelectionError {
     NoSuchCopy { disc: DiscNo, copy: u32, known: String },
     #[error("disc {0} has not been burned yet, or its copies are gone")]
     NoCopyYet(DiscNo),
-    #[error("the size of disc {0} is not known: the catalog was rebuilt without it")]
+    #[error("the size of disc {0} is not known")]
     SizeUnknown(DiscNo),
     #[error("disc {0} is not known to have been verified")]
     NotReadBack(DiscNo),

@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, CatalogError, Held, KnownSet, Part, Patience};
 use crate::model::{DiscNo, InUse, SetName};
+use crate::port::cause::Cause;
 use crate::port::clock::pause;
 use crate::port::notice::CatalogNotice;
 
 use crate::flow::base::sets::choose_set;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError};
 
 /// Between two looks whether the other one is done.
 const LOOK: Duration = Duration::from_millis(500);
@@ -120,6 +121,6 @@ fn in_use(
 /// A run that changed the catalog ended well: a copy of it is kept. Without it the run is as good.
 pub(in crate::flow) fn ended_well(catalog: &Catalog, context: Context) {
     if let Err(error) = catalog.keep_last() {
-        context.monitor.note(CatalogNotice::NoCatalogCopy { why: chain(&error) }.into());
+        context.monitor.note(CatalogNotice::NoCatalogCopy { why: Cause::of(error) }.into());
     }
 }

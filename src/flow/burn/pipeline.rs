@@ -11,6 +11,7 @@ use std::thread;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet};
 use crate::model::DiscNo;
+use crate::port::cause::Cause;
 use crate::port::notice::StagingNotice;
 
 use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
@@ -147,12 +148,12 @@ impl Beside<'_> {
         let (Err(error), Some(disc)) = (&done, self.busy_with()) else { return done };
         let monitor = self.context.monitor;
         if !matches!(error, FlowError::Stopped(_)) {
-            monitor.note(StagingNotice::PackingFailed { disc, why: chain(error) }.into());
+            monitor.note(StagingNotice::PackingFailed { disc, why: chain(error).into() }.into());
         }
         match self.settle(catalog) {
             Ok(()) | Err(FlowError::Stopped(_)) => {}
             Err(second) => {
-                monitor.note(StagingNotice::LastDiscFailed { disc, why: chain(&second) }.into());
+                monitor.note(StagingNotice::LastDiscFailed { disc, why: Cause::of(second) }.into());
             }
         }
         done

@@ -245,13 +245,13 @@ impl BurnAttempt<'_> {
             Err(_) => false,
         };
         if may_be_whole {
-            let (disc, why) = (self.disc().number, chain(error));
+            let (disc, why) = (self.disc().number, chain(error).into());
             self.context.monitor.note(BurnNotice::BurnInDoubt { disc, why }.into());
             self.record_burned()?;
             return self.read_back();
         }
         self.record(CopyStep::Failed)?;
-        let (disc, why) = (self.disc().number, chain(error));
+        let (disc, why) = (self.disc().number, chain(error).into());
         self.context.monitor.note(BurnNotice::BurnFailed { disc, why }.into());
         give_back(&mut *self.drives.burner, self.context)?;
         Ok(Err(Failed::Burn(error.remedy())))
@@ -331,14 +331,14 @@ impl BurnAttempt<'_> {
     }
 
     fn bless(&mut self, proof: &Proof) -> Result<(), FlowError> {
-        debug_assert_eq!(proof.disc(), self.disc().uuid);
+        assert_eq!(proof.disc(), self.disc().uuid, "a proof of one disc makes no other one safe");
         self.record_read_back(proof.outcome())
     }
 
     fn condemn(&mut self, faults: &[FileFault]) -> Result<(), FlowError> {
         for fault in faults {
             let thing = format!("disc {}: {}", self.disc().number, fault.path);
-            self.context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+            self.context.monitor.trouble(&Trouble::new(thing, fault.what.clone()));
         }
         self.record_read_back(damaged(faults, Strain::default()))?;
         self.copies.has_others |= self.drives.have_hands();

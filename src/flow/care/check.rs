@@ -13,6 +13,7 @@ use crate::catalog::{
 use crate::drive::Drive;
 use crate::format::volume::image_name;
 use crate::model::{Batch, Carrier, DiscNo, SetName, ShelfPlace, Strain};
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 use crate::port::disc_count::DiscCount;
 use crate::port::notice::{DiscNotice, DriveNotice, VerifyNotice};
@@ -28,7 +29,7 @@ use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look
 use crate::flow::library::locations::{Met, lies_at, places, recognise, settle, shelf_of};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unread::{is_doubtful, is_said_to_be};
-use crate::flow::{Context, FlowError, SelectionError, chain, choose_set};
+use crate::flow::{Context, FlowError, SelectionError, choose_set};
 
 /// So many readings of a copy are shown as its trend.
 const TREND: usize = 5;
@@ -275,12 +276,13 @@ impl CheckSession<'_> {
                     let one = due.remove(at);
                     match self.read(&inventory, disc, 0, &one, None) {
                         Err(error) if error.absence().is_some() => {
-                            self.tell_gone(&error);
+                            let is_lasting = !comes_back(&error);
+                            self.tell_gone(error);
                             self.context.monitor.count_discs(DiscCount::put_back);
                             due.insert(0, one);
                             drop(inventory);
                             returns += 1;
-                            if !comes_back(&error) || returns > RETURNS {
+                            if is_lasting || returns > RETURNS {
                                 self.report.missing.append(&mut due);
                             }
                             continue;
@@ -292,7 +294,7 @@ impl CheckSession<'_> {
                     give_back(drive, self.context)?;
                 }
                 Err(error @ FlowError::NeverCame { .. }) => {
-                    let notice = DriveNotice::NotInserted { why: chain(&error) };
+                    let notice = DriveNotice::NotInserted { why: Cause::of(error) };
                     self.context.monitor.note(notice.into());
                     self.report.missing.append(&mut due);
                 }
@@ -331,7 +333,7 @@ impl CheckSession<'_> {
                 Some((disc, at, medium)) => {
                     match self.read(&inventory, disc, *at, &due, Some(medium)) {
                         Err(error) if error.absence().is_some() => {
-                            self.tell_gone(&error);
+                            self.tell_gone(error);
                             self.context.monitor.count_discs(|count| count.end(false));
                             self.report.missing.push(due);
                         }
@@ -359,8 +361,8 @@ impl CheckSession<'_> {
         Ok(inventory)
     }
 
-    fn tell_gone(&self, error: &FlowError) {
-        self.context.monitor.note(DiscNotice::DiscGone { why: chain(error) }.into());
+    fn tell_gone(&self, error: FlowError) {
+        self.context.monitor.note(DiscNotice::DiscGone { why: Cause::of(error) }.into());
     }
 
     fn pick(&self, all: Vec<DueCopy>) -> Vec<DueCopy> {

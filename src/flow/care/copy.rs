@@ -154,7 +154,7 @@ impl Copying<'_> {
             match self.fetch(&**reader, order, path) {
                 Ok(Ok(())) => return Ok(()),
                 Ok(Err(words)) => {
-                    let (medium, why) = (reader.title(), words.clone());
+                    let (medium, why) = (reader.title(), words.clone().into());
                     self.context.monitor.note(VerifyNotice::CopyUnusable { medium, why }.into());
                     damage = Some(words);
                 }

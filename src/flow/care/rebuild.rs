@@ -21,6 +21,7 @@ use crate::codec::openpgp::Opener;
 use crate::drive::{DiscReader, Drive};
 use crate::model::disc::{Encryption, Ratio};
 use crate::model::{DiscNo, SetName, SetUuid, SnapshotSeq};
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
@@ -37,7 +38,7 @@ use crate::flow::library::repair::{RepairableDisc, Repairer};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::restore::note_problems;
 use crate::flow::staging::area::Staging;
-use crate::flow::{Context, FlowError, SelectionError, chain};
+use crate::flow::{Context, FlowError, SelectionError};
 
 use archive_contents::ArchiveContents;
 pub use request::RebuildRequest;
@@ -137,7 +138,7 @@ pub fn rebuild(
     for unnamed in inventory.unnamed.drain(..) {
         report.unreadable += 1;
         let thing = inventory.from.display().to_string();
-        context.monitor.trouble(&Trouble { thing, what: unnamed.why });
+        context.monitor.trouble(&Trouble::new(thing, unnamed.why));
     }
     report.aside = new.finish()?;
     Ok(report)
@@ -165,7 +166,7 @@ fn present_sets(
         Ok(sets) => sets,
         Err(CatalogError::Missing { .. }) => return none(),
         Err(error @ CatalogError::Damaged { .. }) => {
-            context.monitor.note(CatalogNotice::CatalogReplaced { why: chain(&error) }.into());
+            context.monitor.note(CatalogNotice::CatalogReplaced { why: Cause::of(error) }.into());
             return none();
         }
         Err(CatalogError::NotOurs { .. }) if is_empty(&request.catalog) => return none(),
@@ -380,9 +381,9 @@ impl<'a> Rebuilder<'a> {
         sets.into_iter().find(|set| set.id == self.set).ok_or_else(|| SelectionError::NoSets.into())
     }
 
-    fn trouble(&mut self, thing: String, what: String) {
+    fn trouble(&mut self, thing: String, what: impl Into<Cause>) {
         self.complaints += 1;
-        self.context.monitor.trouble(&Trouble { thing, what });
+        self.context.monitor.trouble(&Trouble::new(thing, what));
     }
 
     fn report(self, is_pieced: bool, unvouched: u64) -> Result<RebuiltSet, FlowError> {

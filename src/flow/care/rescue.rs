@@ -14,12 +14,13 @@ use crate::drive::{DESCRIPTOR, DiscReader, DriveError, FileReader, Folder, Image
 use crate::model::disc::DiscName;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Sectors};
+use crate::port::cause::Cause;
 use crate::port::event::{Activity, Event, Listener};
 use crate::port::files::{dir_of, free_space, write_atomic};
+use crate::port::heard::Heard;
 use crate::port::held_dir::{HeldDir, is_link, open_unlinked};
 use crate::port::monitor::{Monitor, NewTask};
 use crate::port::notice::RescueNotice;
-use crate::port::recorder::Heard;
 use crate::port::stop::Stop;
 use crate::recovery::covers;
 use crate::rescue::map::{BlockStatus, Map};
@@ -190,7 +191,9 @@ impl RescueImage {
             // What was read stays, and the next run looks again.
             Err(error @ DriveError::Stopped(_)) => return Err(error.into()),
             Err(error) => {
-                context.monitor.note(RescueNotice::ImageUnreadable { why: chain(&error) }.into());
+                context
+                    .monitor
+                    .note(RescueNotice::ImageUnreadable { why: Cause::of(error) }.into());
                 self.finish_without_directory(&repairer, &mut report, context)?;
             }
         }
@@ -251,7 +254,7 @@ impl RescueImage {
         let held = match made {
             Ok(held) => held,
             Err(why) => {
-                context.monitor.note(RescueNotice::NoFilesFound { why }.into());
+                context.monitor.note(RescueNotice::NoFilesFound { why: why.into() }.into());
                 return Ok(());
             }
         };

@@ -17,6 +17,7 @@ use crate::model::{
     Against, Carrier, DiscIdentity, DiscNo, FileId, Sectors, SetName, ShelfPlace, Strain,
 };
 use crate::pack::closing::SIGNATURE;
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 use crate::port::disc_count::DiscCount;
 use crate::port::event::{Activity, Trouble};
@@ -43,7 +44,7 @@ use crate::flow::library::locations::{Met, places_of_disc, recognise_or_record};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 use crate::flow::library::unlock::check_listings;
 use crate::flow::library::unread::not_meant;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError};
 
 /// What a verification is asked to do.
 pub struct VerifyRequest<'a> {
@@ -124,6 +125,18 @@ impl CheckedDisc {
         self.outcome.finding()
     }
 
+    /// Whether the catalog records what was found. A list that anybody could have put onto the disc
+    /// shows damage, and makes no copy a verified one.
+    fn is_recorded(&self, context: Context) -> bool {
+        let is_proof = matches!(self.against, Against::Catalog | Against::Signature);
+        if is_proof || self.finding() != Finding::Ok {
+            return true;
+        }
+        let why = format!("the catalog has no list of the files of disc {}", self.number);
+        context.monitor.note(CatalogNotice::ResultNotRecorded { why: why.into() }.into());
+        false
+    }
+
     /// Takes in what of a disc whose bytes agree is not as coldcut writes it.
     fn judge(&mut self, faults: &[FileFault], found: &FoundDisc, context: Context) {
         if faults.is_empty() {
@@ -138,7 +151,7 @@ impl CheckedDisc {
 impl VerifyReport {
     fn went_away(&mut self, found: &FoundDisc, absence: Absence, context: Context) {
         let DiscIdentity { set, number: disc, .. } = found.label();
-        let why = absence.to_string();
+        let why = Cause::of(absence.clone());
         context.monitor.note(VerifyNotice::DiscNotReadCompletely { set, disc, why }.into());
         let disc = Some((found.txt.id.set.clone(), found.txt.id.number));
         self.gone.push(AbsentDisc { disc, absence });
@@ -240,7 +253,7 @@ fn name_by_discs(request: &VerifyRequest, inventory: &mut Inventory, context: Co
 
 fn local_catalog(request: &VerifyRequest, context: Context) -> Option<Catalog> {
     Catalog::open_if_there(&request.catalog).unwrap_or_else(|error| {
-        context.monitor.note(CatalogNotice::CatalogNotCompared { why: chain(&error) }.into());
+        context.monitor.note(CatalogNotice::CatalogNotCompared { why: Cause::of(error) }.into());
         None
     })
 }
@@ -313,7 +326,7 @@ fn verify_pile(
         if let Some(words) = found.swapped_for(&request.from) {
             context.monitor.count_discs(|count| count.skip(found.copies.len() as u64));
             let thing = found.label().to_string();
-            context.monitor.trouble(&Trouble { thing, what: words });
+            context.monitor.trouble(&Trouble::new(thing, words));
             report.unreadable += 1;
             continue;
         }
@@ -328,7 +341,8 @@ fn verify_pile(
                 }
                 Err(error) => return Err(error),
             };
-            if let Some(known) = known.filter(|known| known.disc(found).is_some()) {
+            let known = known.filter(|known| known.disc(found).is_some());
+            if let Some(known) = known.filter(|_| checked.is_recorded(context)) {
                 seen.push(VerifiedMedium {
                     set: known.set.clone(),
                     disc: found.txt.id.number,
@@ -394,7 +408,7 @@ fn opener_at_hand(
     let check = |opener: &Opener| check_listings(opener, found_set);
     let keys = request.keys.as_ref()?;
     keys.at_hand(&found_set.name, found_set.encryption(), check).unwrap_or_else(|error| {
-        let (set, why) = (found_set.name.clone(), chain(&error));
+        let (set, why) = (found_set.name.clone(), Cause::of(error));
         context.monitor.note(KeyNotice::FilesNotOpened { set, why }.into());
         None
     })
@@ -461,7 +475,7 @@ fn tell(faults: &[FileFault], found: &FoundDisc, title: &str, context: Context) 
     for fault in faults {
         let thing = format!("{}: {}", found.label(), fault.path);
         let what = format!("{} ({title})", fault.what);
-        context.monitor.trouble(&Trouble { thing, what });
+        context.monitor.trouble(&Trouble::new(thing, what));
     }
 }
 
@@ -610,7 +624,7 @@ fn record(request: &VerifyRequest, seen: &[VerifiedMedium], context: Context) {
         crate::flow::base::turn::ended_well(catalog, context);
     }
     if let Err(error) = recorded {
-        context.monitor.note(CatalogNotice::ResultNotRecorded { why: chain(&error) }.into());
+        context.monitor.note(CatalogNotice::ResultNotRecorded { why: Cause::of(error) }.into());
     }
 }
 

@@ -202,7 +202,7 @@ impl<'a> ReturnedComparer<'a> {
             By::RestoreSh => what.to_string(),
             By::SimpleRestoreSh => format!("{what} (simple-restore.sh)"),
         };
-        let fault = DrillFault { path: path.to_string(), what };
+        let fault = DrillFault::new(path.to_string(), what);
         if let Some(seen) = self.of(disc) {
             seen.faults.push(fault);
         }

@@ -92,7 +92,7 @@ impl DrillRun<'_> {
         })?;
         let failed = failure.is_some();
         for (seen, what) in seen.iter_mut().zip(failure.iter().cycle()) {
-            seen.faults.push(DrillFault { path: by.name().to_owned(), what: what.clone() });
+            seen.faults.push(DrillFault::new(by.name(), what.clone()));
         }
         // What the short one leaves when it fails is nothing that it promised.
         if !failed || by == By::RestoreSh {

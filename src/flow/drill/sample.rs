@@ -15,7 +15,7 @@ use crate::port::notice::DrillNotice;
 pub(super) fn tell(number: DiscNo, seen: &Drilled, context: Context) {
     for fault in &seen.faults {
         let thing = format!("disc {number}: {}", fault.path);
-        context.monitor.trouble(&Trouble { thing, what: fault.what.clone() });
+        context.monitor.trouble(&Trouble::new(thing, fault.what.clone()));
     }
     note_untested(number, seen, context);
 }

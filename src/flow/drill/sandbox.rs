@@ -141,7 +141,7 @@ impl<'a> OneOf<'a> {
     pub fn bring_all(&self) -> Vec<DrillFault> {
         let fault = |file: &KnownFile| {
             let what = self.bring(&file.path).err()?;
-            Some(DrillFault { path: file.path.clone(), what })
+            Some(DrillFault::new(&file.path, what))
         };
         self.known.iter().filter_map(fault).collect()
     }

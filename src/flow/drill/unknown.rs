@@ -131,7 +131,7 @@ impl<'a> Strangers<'a> {
                 if let Some(absence) = reader.absence() {
                     return Err(absence.into());
                 }
-                return Ok(Err(DrillFault { path: SUMS.to_owned(), what }));
+                return Ok(Err(DrillFault::new(SUMS, what)));
             }
         };
         let known = listed.into_values().map(|file| {
@@ -198,8 +198,7 @@ impl<'a> Strangers<'a> {
             }
         }
         if let (true, Some(last)) = (is_damaged, seen.last_mut()) {
-            let what = "is damaged on each of these discs".to_owned();
-            last.faults.push(DrillFault { path: SNAPSHOT.to_owned(), what });
+            last.faults.push(DrillFault::new(SNAPSHOT, "is damaged on each of these discs"));
         }
         if seen.iter().any(|seen| !seen.faults.is_empty()) {
             self.context.monitor.note(DrillNotice::OwnScriptNotRun.into());
@@ -251,7 +250,7 @@ impl<'a> Strangers<'a> {
             let place = files.dir().join(&file.path);
             let broken = self.keys.opener.as_ref().and_then(|opener| broken_seal(opener, &place));
             self.context.stop.check()?;
-            faults.extend(broken.map(|what| DrillFault { path: file.path.clone(), what }));
+            faults.extend(broken.map(|what| DrillFault::new(&file.path, what)));
             let listed = match file.path.strip_suffix(".gpg").unwrap_or(&file.path) {
                 INDEX => ListingKind::Index,
                 SNAPSHOT => ListingKind::Snapshot,
@@ -261,7 +260,7 @@ impl<'a> Strangers<'a> {
             let text = self.sandbox.0.join("listing");
             let how = (self.context.limits, self.context.stop);
             let odd = self.with_key(|key| oddity(listed, &place, key, &text, how))?;
-            faults.extend(odd.map(|what| DrillFault { path: file.path.clone(), what }));
+            faults.extend(odd.map(|what| DrillFault::new(&file.path, what)));
             let _ = fs::remove_file(&text);
         }
         Ok(faults)

@@ -23,7 +23,7 @@ use crate::port::question::{Answer, Question};
 use crate::flow::library::listings::KnownIn;
 use crate::flow::library::recovery_status::{RecoveryStatus, recovery_status};
 use crate::flow::library::repair::Removed;
-use crate::flow::{Context, FlowError};
+use crate::flow::{Context, FlowError, SelectionError};
 
 /// Where the images are; they go with it.
 pub struct Gathered {
@@ -66,12 +66,15 @@ impl Gathered {
         // The one that is made is as long as its group's longest, at most.
         let sizes: Vec<u64> = sources.iter().filter_map(size).collect();
         let need = sizes.iter().sum::<u64>() + sizes.iter().max().unwrap_or(&0);
+        let unsized_discs: Vec<DiscNo> =
+            sources.iter().copied().filter(|source| size(source).is_none()).collect();
         let question = Question::ReconstructDisc {
             set: set.clone(),
             disc,
             sources: DiscList::of(sources),
             dir: scratch.to_owned(),
             need: Bytes(need),
+            unsized_discs: DiscList::of(&unsized_discs),
         };
         if context.operator.ask(question) != Answer::Yes {
             return Ok(None);
@@ -99,7 +102,7 @@ impl Gathered {
         context: Context,
     ) -> Result<(), FlowError> {
         let path = self.dir.0.join(image_name(&self.set, disc));
-        let total = medium.image_sectors().unwrap_or_default().bytes().0;
+        let total = medium.image_sectors().ok_or(SelectionError::SizeUnknown(disc))?.bytes().0;
         let task = context.monitor.begin(NewTask::new(Activity::Reading).disc(disc).total(total));
         let mut image = create_own(&path).map_err(trouble(&path))?;
         let mut buffer = vec![0; 1 << 20];

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use crate::drive::{Absence, Drive, DriveError, Slot};
+use crate::port::cause::Cause;
 use crate::port::clock::{Deadline, pause};
 use crate::port::notice::{DiscNotice, DriveNotice};
 use crate::port::question::{Answer, Question};
@@ -74,7 +75,7 @@ pub fn while_it_comes_back<T>(
     loop {
         match work() {
             Err(error) if returns < RETURNS && comes_back(&error) => {
-                context.monitor.note(DiscNotice::DiscGone { why: chain(&error) }.into());
+                context.monitor.note(DiscNotice::DiscGone { why: Cause::of(error) }.into());
                 returns += 1;
             }
             done => return done,
@@ -106,7 +107,7 @@ pub fn when_free<T>(
         if deadline.is_over() {
             return Err(error);
         }
-        let notice = DriveNotice::WaitingForDrive { why: chain(&error) };
+        let notice = DriveNotice::WaitingForDrive { why: Cause::of(error) };
         if said.as_ref() != Some(&notice) {
             context.monitor.note(notice.clone().into());
             said = Some(notice);
@@ -121,7 +122,7 @@ pub fn give_back(drive: &mut dyn Drive, context: Context) -> Result<(), FlowErro
     let Some(slot) = drive.slot() else { return Ok(()) };
     match slot.eject() {
         Err(error) if error.is_in_use() => {
-            context.monitor.note(DriveNotice::DiscLeftInDrive { why: chain(&error) }.into());
+            context.monitor.note(DriveNotice::DiscLeftInDrive { why: Cause::of(error) }.into());
             Ok(())
         }
         done => Ok(done?),
@@ -160,7 +161,7 @@ fn hand_out(
     asked: bool,
 ) -> Result<(), FlowError> {
     if slot.content()?.is_some() {
-        context.monitor.note(DriveNotice::Ejecting { why: chain(refusal) }.into());
+        context.monitor.note(DriveNotice::Ejecting { why: chain(refusal).into() }.into());
         slot.eject()?;
     } else if !asked {
         slot.eject()?;

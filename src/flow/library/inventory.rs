@@ -5,6 +5,7 @@ mod identity;
 mod naming;
 mod problem;
 mod trust;
+mod trust_error;
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -17,6 +18,7 @@ use crate::format::DiscTxt;
 use crate::format::volume::image_name;
 use crate::model::disc::Encryption;
 use crate::model::{DiscIdentity, DiscNo, DiscUuid, SetName, SetUuid};
+use crate::port::cause::Cause;
 use crate::port::event::Trouble;
 use crate::port::notice::DiscNotice;
 use crate::port::stop::{Stop, Stopped};
@@ -25,6 +27,7 @@ use crate::port::wanted::WantedMedium;
 pub use identity::{Unnamed, identify};
 pub use problem::{Problem, ProblemKind};
 pub use trust::{Trust, Vetting, is_plain_content};
+pub use trust_error::TrustError;
 
 use crate::flow::library::insertion::{Came, with_medium};
 use crate::flow::library::signatures::{Doubt, distrust, holds_stripes_only};
@@ -134,7 +137,7 @@ fn other_disc(drive: &mut dyn Drive, wanted: &WantedMedium) -> Result<FlowError,
 }
 
 /// What a drive could not make a disc of.
-pub(in crate::flow) fn drive_problem(error: &DriveError) -> Problem {
+pub(in crate::flow) fn drive_problem(error: DriveError) -> Problem {
     Problem::of_drive(error, is_called_like_ours)
 }
 
@@ -242,8 +245,8 @@ impl Inventory {
     fn tell_problem(&self, problem: &Problem, context: Context) {
         match problem.why().filter(|_| problem.is_missed()) {
             Some(why) => {
-                let (thing, what) = (self.from.display().to_string(), why.to_owned());
-                context.monitor.trouble(&Trouble { thing, what });
+                let thing = self.from.display().to_string();
+                context.monitor.trouble(&Trouble::new(thing, why.clone()));
             }
             None => context.monitor.note(problem.notice()),
         }
@@ -252,7 +255,7 @@ impl Inventory {
     /// Says what was here and is not any more.
     pub(in crate::flow) fn note_gone(&self, context: Context) {
         for absence in &self.gone {
-            context.monitor.note(DiscNotice::DiscGone { why: absence.to_string() }.into());
+            context.monitor.note(DiscNotice::DiscGone { why: Cause::of(absence.clone()) }.into());
         }
     }
 
@@ -285,7 +288,7 @@ impl Inventory {
         for problem in found.problems {
             match problem {
                 DriveError::Gone(absence) => self.gone.push(absence),
-                problem => self.problems.push(drive_problem(&problem)),
+                problem => self.problems.push(drive_problem(problem)),
             }
         }
         for reader in found.discs {
@@ -359,8 +362,9 @@ impl Inventory {
     fn words(&self) -> String {
         let discs = self.sets.iter().flat_map(|found_set| found_set.discs.values());
         let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
-        words.extend(self.problems.iter().filter_map(|problem| problem.why().map(str::to_owned)));
-        words.extend(self.unnamed.iter().map(|unnamed| unnamed.why.clone()));
+        words
+            .extend(self.problems.iter().filter_map(|problem| problem.why().map(Cause::to_string)));
+        words.extend(self.unnamed.iter().map(|unnamed| unnamed.why.to_string()));
         words.join(", ")
     }
 
@@ -426,8 +430,8 @@ impl Inventory {
         let of_ours = [ProblemKind::Damage, ProblemKind::Refused, ProblemKind::Newer];
         let is_ours = |problem: &&Problem| problem.kind().is_some_and(|k| of_ours.contains(&k));
         let problem = self.problems.iter().find(is_ours).and_then(Problem::why);
-        match problem.or(self.unnamed.first().map(|unnamed| unnamed.why.as_str())) {
-            Some(why) => DiscsError::Unusable { from, what: why.to_owned() }.into(),
+        match problem.or(self.unnamed.first().map(|unnamed| &unnamed.why)) {
+            Some(why) => DiscsError::Unusable { from, what: why.clone() }.into(),
             None => DiscsError::NoDiscs(from).into(),
         }
     }
@@ -472,7 +476,7 @@ fn sift(
         if is_mendable && sifted.signed.is_empty() && sifted.repaired.is_none() {
             sifted.repaired = mend(&*copy);
             if sifted.repaired.is_some() {
-                problems.push(Problem::Remark(DiscNotice::SignedDiscRepaired { why: what }));
+                problems.push(Problem::Remark(DiscNotice::SignedDiscRepaired { why: what.into() }));
                 continue;
             }
         }

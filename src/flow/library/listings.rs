@@ -10,11 +10,12 @@ use std::path::Path;
 use crate::catalog::{Catalog, CatalogError, SetId, SnapshotInfo};
 use crate::codec::openpgp::Opener;
 use crate::drive::DiscReader;
-use crate::format::DiscTxt;
 use crate::format::members::part_id;
+use crate::format::{DiscTxt, FormatError};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::{IndexRow, Place, SnapshotRow, Where};
-use crate::model::{Bytes, Digest, DiscIdentity, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::model::{Digest, DiscIdentity, DiscNo, Kind, RelPath, SnapshotSeq};
+use crate::port::cause::Cause;
 use crate::port::files::{hold, make_private_dir, open_own_to_read, scratch_name};
 use crate::port::notice::ListingNotice;
 use crate::port::stop::{Heeding, Stopped};
@@ -180,7 +181,7 @@ impl FromDiscs<'_> {
                     Err(error) => {
                         listings.failed = true;
                         self.doubt(&error);
-                        self.note_listing(copy, &error);
+                        self.note_listing(copy, error);
                     }
                     Ok(chosen) => {
                         let is_whole = !chosen.is_damaged;
@@ -200,7 +201,7 @@ impl FromDiscs<'_> {
     fn is_doubtful(&self, found: &FoundDisc) -> bool {
         let Some(why) = self.contradiction(found) else { return false };
         let DiscIdentity { set, number: disc, .. } = found.label();
-        self.note(ListingNotice::ListingContradicted { set, disc, why });
+        self.note(ListingNotice::ListingContradicted { set, disc, why: why.into() });
         self.doubts.add();
         true
     }
@@ -264,8 +265,8 @@ impl FromDiscs<'_> {
         self.context.monitor.note(notice.into());
     }
 
-    fn note_listing(&self, reader: &dyn DiscReader, error: &ListingError) {
-        let (medium, why) = (reader.title(), chain(error));
+    fn note_listing(&self, reader: &dyn DiscReader, error: ListingError) {
+        let (medium, why) = (reader.title(), Cause::of(error));
         self.note(ListingNotice::ListingUnreadable { medium, why });
     }
 
@@ -299,11 +300,12 @@ impl FromDiscs<'_> {
         if let Some(error) = trouble.take_if(|_| sound == 0) {
             return Err(error);
         }
-        if let Some(error) = &trouble {
-            self.doubt(error);
+        let is_damaged = trouble.is_some();
+        if let Some(error) = trouble {
+            self.doubt(&error);
             self.note_listing(reader, error);
         }
-        Ok(ChosenListing { seq: of, selection, is_damaged: trouble.is_some() })
+        Ok(ChosenListing { seq: of, selection, is_damaged })
     }
 
     /// Rows whose content went onto later discs than the listing's: those discs know where it is.
@@ -329,7 +331,7 @@ impl FromDiscs<'_> {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped),
                     Ok(Some(error)) | Err(error) => {
                         self.doubt(&error);
-                        let (medium, why) = (copy.title(), chain(&error));
+                        let (medium, why) = (copy.title(), Cause::of(error));
                         self.note(ListingNotice::IndexUnreadable { medium, why });
                     }
                 }
@@ -383,7 +385,7 @@ impl FromDiscs<'_> {
                     Err(ListingError::Stopped(stopped)) => return Err(stopped.into()),
                     Err(error) => {
                         self.doubt(&error);
-                        self.note_listing(copy, &error);
+                        self.note_listing(copy, error);
                     }
                     Ok(chosen) if !chosen.is_damaged => return Ok(Some(chosen)),
                     Ok(chosen) => {
@@ -484,7 +486,7 @@ impl FromDiscs<'_> {
                 self.doubts.refused_catalog(copy, chain(&error));
                 is_damaged = true;
             }
-            let (medium, why) = (copy.title(), chain(&error));
+            let (medium, why) = (copy.title(), Cause::of(error));
             self.note(ListingNotice::CatalogUnreadable { medium, why });
         }
         if is_damaged && self.doubts.count() == before {
@@ -536,9 +538,9 @@ impl FromDiscs<'_> {
         let mut file = options.open(&path).map_err(scratch)?;
         // Where there are no locks, a backup that begins at this moment could take it away.
         let _ = hold(&file);
-        let most = longest_catalog(self.context.limits.packed(packed_size(reader, CATALOG)));
+        let size = self.context.limits.packed(packed_size(reader, CATALOG));
         let mut packed = Heeding::new(&mut packed, self.context.stop);
-        let unpacked = copy_at_most(&mut packed, &mut file, most).map_err(|source| {
+        let unpacked = copy_at_most(&mut packed, &mut file, size).map_err(|source| {
             FlowError::Listing(ListingError::Read { name: CATALOG.to_owned(), source })
         });
         let reopened = unpacked.and_then(|_| open_own_to_read(&path).map_err(scratch));
@@ -581,15 +583,12 @@ fn longest_catalog(packed: u64) -> u64 {
     packed.saturating_mul(100).saturating_add(64 << 20)
 }
 
-/// What unfolds without an end must not fill the disk.
-fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, most: u64) -> io::Result<()> {
+/// A packed catalog of this size; what unfolds without an end must not fill the disk.
+fn copy_at_most(from: &mut dyn Read, to: &mut impl io::Write, size: u64) -> io::Result<()> {
+    let most = longest_catalog(size);
     if io::copy(&mut from.take(most.saturating_add(1)), to)? > most {
-        let text = format!(
-            "it expands to more than {}, and no real catalog of its packed size does; if the disc \
-             is yours, --no-limits reads it anyway",
-            Bytes(most)
-        );
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+        let error = FormatError::TooMuchText { what: CATALOG, most, size };
+        return Err(io::Error::new(io::ErrorKind::InvalidData, error));
     }
     Ok(())
 }

@@ -14,6 +14,7 @@ use crate::drive::{Absence, BestEffortReader, DiscFile, DiscReader, Image, ReadE
 use crate::format::disc_txt::RecoveryRole;
 use crate::model::size::SECTOR;
 use crate::model::{Bytes, Carrier, DiscNo, Sectors};
+use crate::port::cause::Cause;
 use crate::port::event::Activity;
 use crate::port::files::{make_private_dir, read_own};
 use crate::port::monitor::NewTask;
@@ -64,7 +65,9 @@ pub fn remake(
         Ok(made) => trusted(made, signed_by, context),
         Err(why) => {
             context.stop.check()?;
-            context.monitor.note(RecoveryNotice::NotReconstructed { set, disc, why }.into());
+            context
+                .monitor
+                .note(RecoveryNotice::NotReconstructed { set, disc, why: why.into() }.into());
             Ok(Vec::new())
         }
     }
@@ -83,7 +86,7 @@ fn trusted(
         let doubts = doubts.collect::<Result<Vec<_>, _>>()?;
         match doubts.into_iter().flatten().next() {
             Some(doubt) => {
-                let notice = RecoveryNotice::ReconstructedUnsigned { why: doubt.what };
+                let notice = RecoveryNotice::ReconstructedUnsigned { why: doubt.what.into() };
                 context.monitor.note(notice.into());
             }
             None => trusted.push(found),
@@ -243,8 +246,8 @@ fn stretch(copies: &[&dyn DiscReader], start: u64, length: u64) -> Result<Vec<u8
 fn opened(disc: DiscNo, dir: &Arc<Removed>, stop: &Stop) -> Result<FoundDisc, String> {
     let path = dir.0.join(format!("{:04}.iso", disc.0));
     let image = Image::open(&path, stop).map_err(|error| chain(&error))?;
-    let (txt, _) =
-        identify(&image).map_err(|problem| problem.why().unwrap_or_default().to_owned())?;
+    let (txt, _) = identify(&image)
+        .map_err(|problem| problem.why().map(Cause::to_string).unwrap_or_default())?;
     if txt.id.number != disc {
         return Err(format!(
             "the reconstructed disc {disc} says that it is disc {}",

@@ -191,7 +191,7 @@ impl<'a> Repairer<'a> {
             Ok(_) => self.monitor.note(RecoveryNotice::Repaired { what }.into()),
             Err(_) if self.stop.check().is_err() => {}
             Err(why) => {
-                let why = why.clone();
+                let why = why.clone().into();
                 self.monitor.note(RecoveryNotice::NotRepaired { what, why }.into());
             }
         }

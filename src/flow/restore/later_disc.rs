@@ -2,6 +2,7 @@
 //! the discs inserts the first one first, which knows the least: a later one is asked for.
 
 use crate::model::{DiscNo, Kind};
+use crate::port::cause::Cause;
 use crate::port::notice::RestoreNotice;
 use crate::port::wanted::{DiscChoice, WantedMedium};
 use crate::restore::plan::TargetState;
@@ -11,7 +12,7 @@ use crate::restore::survey::standing;
 use crate::flow::WaitLimit;
 use crate::flow::library::listings::{ChosenListing, KnownIn};
 use crate::flow::restore::RestoreSession;
-use crate::flow::{DiscsError, FlowError, chain};
+use crate::flow::{DiscsError, FlowError};
 
 type ListingChoice = (ChosenListing, Option<KnownIn>);
 
@@ -30,7 +31,7 @@ impl RestoreSession<'_> {
                 Ok(later) => choice = Ok(later),
                 // What an earlier disc told is better than nothing.
                 Err(error) if choice.is_ok() => {
-                    let notice = RestoreNotice::LaterDiscNoHelp { why: chain(&error) };
+                    let notice = RestoreNotice::LaterDiscNoHelp { why: Cause::of(error) };
                     self.context.monitor.note(notice.into());
                 }
                 Err(error) => choice = Err(error),

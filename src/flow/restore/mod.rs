@@ -13,6 +13,7 @@ use crate::drive::{Absence, DiscReader, Drive};
 use crate::model::glob::PathGlobs;
 use crate::model::rows::SnapshotRow;
 use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::port::cause::Cause;
 use crate::port::event::Trouble;
 use crate::port::files::free_space;
 use crate::port::notice::{CatalogNotice, DiscNotice, RestoreNotice};
@@ -39,7 +40,7 @@ use crate::flow::library::listings::{ChosenListing, FromDiscs, KnownIn};
 use crate::flow::library::repair::Repairer;
 use crate::flow::library::unlock::open_set;
 use crate::flow::library::vouching::{Rights, withhold_rights};
-use crate::flow::{Context, FlowError, SelectionError, chain};
+use crate::flow::{Context, FlowError, SelectionError};
 
 /// What a restore is asked to do.
 pub struct RestoreRequest<'a> {
@@ -269,7 +270,7 @@ fn local_catalog(
     context: Context,
 ) -> Result<Option<(KnownIn, SnapshotSeq)>, FlowError> {
     let found = find_set(&request.catalog, found_set).unwrap_or_else(|error| {
-        context.monitor.note(CatalogNotice::CatalogNotUsed { why: chain(&error) }.into());
+        context.monitor.note(CatalogNotice::CatalogNotUsed { why: Cause::of(error) }.into());
         None
     });
     let Some(known) = found else { return Ok(None) };
@@ -384,7 +385,7 @@ impl RestoreSession<'_> {
             match known.select(seq, globs) {
                 Ok(chosen) => return self.checked(chosen).map(|chosen| (chosen, Some(known))),
                 Err(FlowError::Catalog(error)) if !self.request.dry_run => {
-                    let notice = CatalogNotice::CatalogNotUsed { why: chain(&error) };
+                    let notice = CatalogNotice::CatalogNotUsed { why: Cause::of(error) };
                     self.context.monitor.note(notice.into());
                 }
                 Err(error) => return Err(error),
@@ -572,8 +573,8 @@ impl RestoreSession<'_> {
 
     fn tell_lost(&self, plan: &RestorePlan) {
         for lost in &plan.lost {
-            let (thing, what) = (lost.path.to_string(), lost.why.to_string());
-            self.context.monitor.trouble(&Trouble { thing, what });
+            let trouble = Trouble::new(lost.path.to_string(), lost.why.to_string());
+            self.context.monitor.trouble(&trouble);
         }
     }
 
@@ -636,7 +637,7 @@ impl RestoreSession<'_> {
             let Some(absence) = self.disc(plan, number, restorer, report.snapshot)? else {
                 return Ok(true);
             };
-            let notice = DiscNotice::DiscGone { why: absence.to_string() };
+            let notice = DiscNotice::DiscGone { why: Cause::of(absence.clone()) };
             self.context.monitor.note(notice.into());
             self.forget_gone(number);
             self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();

@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use crate::catalog::DiscState;
 use crate::drive::DiscReader;
 use crate::model::{CopyPlaces, DiscIdentity, DiscNo};
+use crate::port::cause::Cause;
 use crate::port::notice::{DiscNotice, DriveNotice, RestoreNotice};
 use crate::port::question::{Answer, Question};
 use crate::port::wanted::{WantedDisc, WantedMedium};
 
+use crate::flow::FlowError;
 use crate::flow::library::collect::{Gathered, group_of};
 use crate::flow::library::insertion::{RETURNS, comes_back, give_back};
 use crate::flow::library::inventory::{FoundSet, Inventory, look, look_in, wrong_disc};
 use crate::flow::library::locations::places_of_disc;
 use crate::flow::library::reconstruct::remake;
 use crate::flow::restore::{RestoreRequest, RestoreSession, note_problems};
-use crate::flow::{FlowError, chain};
 
 /// So often a person may say that a disc is there now, and it is not.
 const PATIENCE: usize = 20;
@@ -147,7 +148,7 @@ impl RestoreSession<'_> {
                 Ok(!self.found_set.discs.is_empty())
             }
             Err(error @ FlowError::NeverCame { .. }) => {
-                let notice = DriveNotice::NotInserted { why: chain(&error) };
+                let notice = DriveNotice::NotInserted { why: Cause::of(error) };
                 self.context.monitor.note(notice.into());
                 self.note_place(wanted);
                 Ok(false)
@@ -204,7 +205,7 @@ impl RestoreSession<'_> {
             let Some(medium) = found else { return Ok(false) };
             match gathered.take(source, &**medium, self.context) {
                 Err(error) if comes_back(&error) => {
-                    let notice = DiscNotice::DiscGone { why: chain(&error) };
+                    let notice = DiscNotice::DiscGone { why: Cause::of(error) };
                     self.context.monitor.note(notice.into());
                     self.found_set.discs.clear();
                 }
@@ -223,7 +224,7 @@ impl RestoreSession<'_> {
         };
         let is_right = found.is_some() && wrong.is_none();
         if let Some(why) = wrong {
-            self.context.monitor.note(DiscNotice::WrongDisc { why }.into());
+            self.context.monitor.note(DiscNotice::WrongDisc { why: why.into() }.into());
         }
         is_right
     }

@@ -357,12 +357,13 @@ impl Moving<'_> {
     fn pack(&mut self, round: Vec<OnDisc>, drives: &mut Drives) -> Result<(), FlowError> {
         let mut source = Source::open(&self.scratch.dir)?;
         let mut queue = Queue::default();
-        let mut bytes = 0;
+        // The filler counts on from round to round.
+        let mut total = self.filler.progress().done;
         for one in round {
             match source.look_again(&one.row.path) {
                 Ok(found) => {
                     let entry = to_pack(one.row, &found);
-                    bytes += entry.size;
+                    total += entry.size;
                     queue.push(&entry);
                 }
                 // The restore has said why.
@@ -373,7 +374,7 @@ impl Moving<'_> {
         let monitor = self.writer.context.monitor;
         loop {
             let disc = self.filler.disc().number;
-            let task = monitor.begin(NewTask::new(Activity::Packing).disc(disc).total(bytes));
+            let task = monitor.begin(NewTask::new(Activity::Packing).disc(disc).total(total));
             if self.filler.fill(&mut queue, &mut self.ledger, &task)? == Fill::Done {
                 return Ok(());
             }
@@ -421,8 +422,8 @@ impl Moving<'_> {
             }
             for one in &left {
                 let thing = format!("{} (disc {})", one.row.path, disc.number);
-                let what = "stays where it is: it was not migrated".to_owned();
-                self.writer.context.monitor.trouble(&Trouble { thing, what });
+                let what = "stays where it is: it was not migrated";
+                self.writer.context.monitor.trouble(&Trouble::new(thing, what));
             }
         }
         self.report.files = self.filler.packed.files;

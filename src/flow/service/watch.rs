@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::catalog::{Catalog, ClosedDiscInfo, Held, KnownSet};
 use crate::drive::{Absence, Drive, DriveError};
 use crate::model::{DiscIdentity, DiscNo, InUse, SetName};
+use crate::port::cause::Cause;
 use crate::port::clock::{Deadline, pause};
 use crate::port::notice::{
     CatalogNotice, DiscNotice, DriveNotice, Notice, StagingNotice, WatchNotice,
@@ -24,7 +25,7 @@ use crate::flow::library::insertion::{Came, comes_back, give_back};
 use crate::flow::library::inventory::Trust;
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::staging::lost::lost_discs;
-use crate::flow::{Context, FlowError, chain};
+use crate::flow::{Context, FlowError};
 
 /// Between two looks for discs that were staged meanwhile.
 const LOOK: Duration = Duration::from_secs(20);
@@ -133,7 +134,7 @@ impl<'a> Watch<'a> {
             }
             let content = match content(&mut *drives.burner) {
                 Err(error) if error.is_in_use() => {
-                    let notice = DriveNotice::DriveInUse { why: chain(&error) };
+                    let notice = DriveNotice::DriveInUse { why: Cause::of(error) };
                     self.idle(WaitReason::DriveInUse, notice.into())?;
                     continue;
                 }
@@ -149,7 +150,7 @@ impl<'a> Watch<'a> {
                 }
                 WatchedMedium::Written(disc) => match inside(&waiting, &mut *drives.burner) {
                     Err(error) if comes_back(&error) => {
-                        monitor.note(DiscNotice::DiscGone { why: chain(&error) }.into());
+                        monitor.note(DiscNotice::DiscGone { why: Cause::of(error) }.into());
                     }
                     Err(error) => return Err(error),
                     Ok(Some(next)) => self.burn(&[next], drives)?,
@@ -250,7 +251,7 @@ impl<'a> Watch<'a> {
                 self.report.burned.push((set.facts.name.to_string(), disc.number.0));
             }
             Err(error) if ends_watch(&error) => return Err(error),
-            Err(error) => self.tell(&error, drives)?,
+            Err(error) => self.tell(error, drives)?,
         }
         Ok(())
     }
@@ -289,9 +290,9 @@ impl<'a> Watch<'a> {
 
     /// A failure ends this disc's turn and not the watch; the medium is ejected, so that it is
     /// not tried for ever. Where none is in the drive any more, the next request says all.
-    fn tell(&mut self, error: &FlowError, drives: &mut Drives) -> Result<(), FlowError> {
-        let why: &FlowError = match error {
-            FlowError::NeverCame { source, .. } => source,
+    fn tell(&mut self, error: FlowError, drives: &mut Drives) -> Result<(), FlowError> {
+        let why = match error {
+            FlowError::NeverCame { source, .. } => *source,
             error if error.is_in_use() => error,
             error => {
                 self.report.failures += 1;
@@ -303,7 +304,7 @@ impl<'a> Watch<'a> {
         {
             return Ok(());
         }
-        self.context.monitor.note(WatchNotice::TurnFailed { why: chain(why) }.into());
+        self.context.monitor.note(WatchNotice::TurnFailed { why: Cause::of(why) }.into());
         self.hand_out(drives)
     }
 
@@ -341,9 +342,9 @@ impl<'a> Watch<'a> {
                 return Ok(());
             }
             Err(error) => {
-                let why = match &error {
-                    FlowError::NeverCame { source, .. } => chain(&**source),
-                    error => chain(error),
+                let why = match error {
+                    FlowError::NeverCame { source, .. } => Cause::of(*source),
+                    error => Cause::of(error),
                 };
                 let content = disc.words.clone();
                 self.context.monitor.note(WatchNotice::NotVerified { content, why }.into());

@@ -50,7 +50,7 @@ fn said(bench: &FlowBench, words: &str) -> bool {
 #[track_caller]
 fn refuse_damage(bench: &FlowBench, when: &str) {
     let troubles = bench.monitor.heard.troubles.lock().unwrap();
-    let is_missing = |trouble: &Trouble| trouble.what == "disc 1 is missing";
+    let is_missing = |trouble: &Trouble| trouble.what.words() == "disc 1 is missing";
     assert!(troubles.iter().all(is_missing), "{when}: {troubles:?}");
 }
 

@@ -8,12 +8,15 @@ use std::sync::{Arc, Mutex};
 use proptest::prelude::*;
 
 use super::pipeline::{PipelineBench, context, nobody_asks};
+use super::restore::ring;
 use crate::drive::fake::{Act, FakeDrive};
 use crate::drive::{Drive, DriveError};
 use crate::flow::backup::{BackupRequest, backup};
 use crate::flow::burn::station::Drives;
-use crate::model::DiscNo;
+use crate::flow::service::migrate::{MigrateRequest, migrate};
+use crate::flow::staging::disc_size::DiscSize;
 use crate::model::disc::{Compression, Ratio};
+use crate::model::{Bytes, DiscNo};
 use crate::port::event::{
     Activity, Event, Listener, Progress, Prompt, Reached, Reply, RunState, Task, TaskId,
 };
@@ -189,6 +192,36 @@ proptest! {
             ), "{:?}", audit.seen);
         }
     }
+}
+
+/// Each old disc is a round of its own, and what is packed is counted over all of them.
+#[test]
+fn a_migration_of_several_discs_packs_no_more_than_its_total() {
+    let bench = PipelineBench::new();
+    let jukebox = |shelf: &str| Drives::one(Box::new(FakeDrive::jukebox(&bench.path(shelf))));
+    let (ask, stop, monitor) = (nobody_asks, Stop::new(), Monitor::new());
+    let context = context(&monitor, &Nobody, &stop);
+    backup(&bench.request(&ask), Some(&mut jukebox("shelf")), context).unwrap();
+    let journal = Arc::<Journal>::default();
+    monitor.listen(journal.clone());
+    fs::create_dir(bench.path("new")).unwrap();
+    let request = MigrateRequest {
+        catalog: bench.path("catalog.sqlite"),
+        staging: bench.path("staging"),
+        name: None,
+        discs: None,
+        from: Some(bench.path("shelf")),
+        disc_size: DiscSize::typed(Bytes(12_000_000).sectors()),
+        archive_size: Bytes(1 << 20),
+        keys: ring(&ask, false),
+        signer: None,
+        drill: false,
+        trust: Default::default(),
+    };
+    let report = migrate(&request, None, &mut jukebox("new"), context).unwrap();
+    assert!(report.emptied.len() > 1, "{report:?}");
+    let audit = Audit::of(&journal.events.lock().unwrap());
+    assert!(audit.seen.contains("packing"), "{:?}", audit.seen);
 }
 
 #[test]

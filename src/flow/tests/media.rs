@@ -22,13 +22,13 @@ use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::HoldPolicy;
 use crate::flow::status::lost_discs::GivingUp;
+use crate::flow::tests::requests::backup_request;
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
 use crate::model::disc::Ratio;
 use crate::model::glob::PathGlobs;
-use crate::model::{Bytes, DiscList, DiscNo, Sectors, SetName};
+use crate::model::{DiscList, DiscNo, Sectors};
 use crate::port::fake_operator::FakeOperator;
 use crate::port::monitor::Monitor;
 use crate::port::operator::Operator;
@@ -36,7 +36,6 @@ use crate::port::question::Answer;
 use crate::port::recorder::Recorder;
 use crate::port::stop::Stop;
 use crate::restore::place::OverwritePolicy;
-use crate::scan::filter::FilterOptions;
 use crate::ui::words::insertion::medium;
 
 pub(in crate::flow) struct FlowBench {
@@ -126,31 +125,13 @@ impl FlowBench {
         context: Context,
     ) -> Result<BackupReport, FlowError> {
         let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
+        let disc_size = DiscSize::typed(Sectors(2000));
         let request = BackupRequest {
-            signer: None,
-            drill: false,
             source: self.path("source").canonicalize().unwrap(),
-            name: SetName::new("films").unwrap(),
-            catalog: self.path("catalog.sqlite"),
-            staging: self.path("staging"),
-            shelf: None,
-            disc_size: DiscSize::typed(Sectors(2000)),
-            archive_size: Bytes(1 << 20),
-            compression: None,
             parity: self.parity,
             parity_discs: self.parity_discs.map(Some),
-            keys: ring(&ask, false),
-            filter: FilterOptions::default(),
-            rehash: false,
-            move_source: false,
-            allow_shrink: false,
-            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            hold: HoldPolicy::default(),
-            flush: false,
             copies: Some(copies),
-            hint: None,
-            description: Default::default(),
-            hint_in_clear: None,
+            ..backup_request(self.dir.path(), "films", disc_size, ring(&ask, false))
         };
         backup(&request, drives, context)
     }

@@ -8,5 +8,6 @@ pub mod media;
 mod pipeline;
 mod records;
 mod recovery_groups;
+pub mod requests;
 mod restore;
 mod unread;

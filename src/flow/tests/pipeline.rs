@@ -21,7 +21,7 @@ use crate::flow::burn::records::{CopyStep, DiscEvent, Records};
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::HoldPolicy;
+use crate::flow::tests::requests::backup_request;
 use crate::flow::tests::restore::ring;
 use crate::flow::*;
 use crate::model::disc::{Compression, Encryption};
@@ -35,7 +35,6 @@ use crate::port::operator::{Nobody, Operator};
 use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::question::{Answer, Question};
 use crate::port::stop::Stop;
-use crate::scan::filter::FilterOptions;
 use crate::ui::words;
 use crate::ui::words::{insertion::medium, questions::question};
 
@@ -199,32 +198,8 @@ impl PipelineBench {
         &self,
         ask: &'a crate::flow::base::keys::AskPassphrase<'a>,
     ) -> BackupRequest<'a> {
-        BackupRequest {
-            signer: None,
-            drill: false,
-            source: self.path("source"),
-            name: SetName::new("films").unwrap(),
-            catalog: self.path("catalog.sqlite"),
-            staging: self.path("staging"),
-            shelf: None,
-            disc_size: DiscSize::typed(Bytes(3_000_000).sectors()),
-            archive_size: Bytes(1 << 20),
-            compression: None,
-            parity: None,
-            parity_discs: None,
-            keys: ring(ask, false),
-            filter: FilterOptions::default(),
-            rehash: false,
-            move_source: false,
-            allow_shrink: false,
-            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            hold: HoldPolicy::default(),
-            copies: None,
-            hint: None,
-            description: Default::default(),
-            hint_in_clear: None,
-            flush: false,
-        }
+        let disc_size = DiscSize::typed(Bytes(3_000_000).sectors());
+        backup_request(self.dir.path(), "films", disc_size, ring(ask, false))
     }
 
     /// Runs a backup while the test pulls the strings, and gives what came of it.

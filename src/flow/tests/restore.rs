@@ -17,7 +17,7 @@ use crate::flow::burn::station::Drives;
 use crate::flow::care::verify::{VerifyReport, VerifyRequest, verify_from};
 use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
 use crate::flow::staging::disc_size::DiscSize;
-use crate::flow::staging::holding::HoldPolicy;
+use crate::flow::tests::requests::backup_request;
 use crate::flow::*;
 use crate::model::Against;
 use crate::model::glob::PathGlobs;
@@ -28,7 +28,6 @@ use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::recorder::Recorder;
 use crate::port::stop::{Stop, Stopped};
 use crate::restore::place::OverwritePolicy;
-use crate::scan::filter::FilterOptions;
 use crate::ui::words::advice::with_advice;
 
 #[path = "../../../tests/support/compare.rs"]
@@ -108,31 +107,13 @@ impl RestoreBench {
 
     fn backup(&self) -> BackupReport {
         let ask = ask(self.passphrase);
+        let keys = ring(&ask, self.passphrase.is_some());
         let request = BackupRequest {
-            signer: None,
             drill: true,
-            shelf: None,
-            source: self.path("source"),
-            name: SetName::new("holidays").unwrap(),
-            catalog: self.path("catalog.sqlite"),
-            staging: self.path("staging"),
-            disc_size: DiscSize::typed(self.capacity),
             archive_size: Bytes(self.archive_size),
-            compression: None,
             parity: self.parity,
-            parity_discs: None,
-            keys: ring(&ask, self.passphrase.is_some()),
-            filter: FilterOptions::default(),
-            rehash: false,
-            move_source: false,
-            allow_shrink: false,
-            max_shrink: crate::flow::backup::shrink::MAY_SHRINK,
-            hold: HoldPolicy::default(),
-            copies: None,
-            hint: None,
-            description: Default::default(),
-            hint_in_clear: None,
             flush: true,
+            ..backup_request(self.dir.path(), "holidays", DiscSize::typed(self.capacity), keys)
         };
         let shelf = Shelf::open(&self.path("shelf")).unwrap();
         let mut drives = Drives::one(Box::new(shelf));

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::DiscNo;
+use crate::port::cause::Cause;
 
 /// Facts about a disc in the drives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +21,7 @@ pub enum BurnNotice {
     ImageContinues {
         disc: DiscNo,
     },
-    /// A person insisted, and the disc in the drive is lost.
+    /// A person insisted, and the disc in the drive is ruined.
     BurnAborted {
         disc: DiscNo,
     },
@@ -35,12 +36,12 @@ pub enum BurnNotice {
     /// The burning program failed, and the disc may be good: it is read back.
     BurnInDoubt {
         disc: DiscNo,
-        why: String,
+        why: Cause,
     },
     /// It is tried again with the next blank.
     BurnFailed {
         disc: DiscNo,
-        why: String,
+        why: Cause,
     },
     /// Reading it back found damage; it is burned again on the next blank.
     ReadBackFailed {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::paths;
 use crate::model::{DiscNo, InUse, SetName};
+use crate::port::cause::Cause;
 
 /// Facts about the catalog.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -30,18 +31,18 @@ pub enum CatalogNotice {
     },
     /// The run ended well, and the copy of the catalog that each run keeps could not be made.
     NoCatalogCopy {
-        why: String,
+        why: Cause,
     },
     ResultNotRecorded {
-        why: String,
+        why: Cause,
     },
     /// The discs' own listings are used instead.
     CatalogNotUsed {
-        why: String,
+        why: Cause,
     },
     /// The discs are checked against their own lists instead.
     CatalogNotCompared {
-        why: String,
+        why: Cause,
     },
     /// It knows other discs with these numbers: the discs' own listings are used.
     CatalogOfOtherDiscs,
@@ -52,7 +53,7 @@ pub enum CatalogNotice {
     },
     /// It is damaged, and a new one takes its place.
     CatalogReplaced {
-        why: String,
+        why: Cause,
     },
     /// These discs are at hand, and the catalog before has them as lost, which stays.
     LostInFormerCatalog {

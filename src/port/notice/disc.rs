@@ -3,21 +3,22 @@
 use serde::Serialize;
 
 use crate::model::{DatedDisc, DiscNo, DiscUuid, SetName, SnapshotSeq};
+use crate::port::cause::Cause;
 
 /// Facts about the discs that are found at a place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DiscNotice {
     /// It was here, and is not any more: nothing is known of it.
-    DiscGone { why: String },
+    DiscGone { why: Cause },
     /// What looks like a disc and is of no use as one.
-    DiscUnusable { problem: ProblemKind, why: String },
+    DiscUnusable { problem: ProblemKind, why: Cause },
     /// What is left of it is used.
-    ImageTruncated { why: String },
+    ImageTruncated { why: Cause },
     /// DISC.txt is damaged, and something else says which disc it is.
-    IdentifiedOtherwise { by: IdentifiedBy, why: String },
+    IdentifiedOtherwise { by: IdentifiedBy, why: Cause },
     /// It was not as it was signed, and was repaired from its recovery data.
-    SignedDiscRepaired { why: String },
+    SignedDiscRepaired { why: Cause },
     /// The disc says that it is of snapshot `said`; the catalog knows better, and is right.
     SnapshotCorrected {
         set: SetName,
@@ -39,7 +40,7 @@ pub enum DiscNotice {
     /// The list of checksums is not the one that `newest` knows.
     ListChanged { medium: String, newest: DatedDisc },
     /// Another disc is where a certain one should be.
-    WrongDisc { why: String },
+    WrongDisc { why: Cause },
 }
 
 /// Why something that looks like a disc is of no use as one.

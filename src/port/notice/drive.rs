@@ -1,5 +1,6 @@
 //! Facts about a drive and what is in it.
 
+use crate::port::cause::Cause;
 use serde::Serialize;
 
 /// Facts about a drive and what is in it.
@@ -7,15 +8,15 @@ use serde::Serialize;
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum DriveNotice {
     /// Another program has it, and is waited for.
-    WaitingForDrive { why: String },
+    WaitingForDrive { why: Cause },
     /// Another program has it now; nobody waits yet.
-    DriveInUse { why: String },
+    DriveInUse { why: Cause },
     /// A disc that is done with cannot be ejected, for another program has the drive.
-    DiscLeftInDrive { why: String },
+    DiscLeftInDrive { why: Cause },
     /// A disc that is of no use here is ejected.
-    Ejecting { why: String },
+    Ejecting { why: Cause },
     /// The disc that was asked for was not inserted.
-    NotInserted { why: String },
+    NotInserted { why: Cause },
     /// The disc may be another copy than the one that is due; it is ejected.
     PerhapsOtherCopy { drive: String },
 }

@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::paths;
 use crate::model::SetName;
 use crate::model::disc::Encryption;
+use crate::port::cause::Cause;
 
 /// Facts about keys.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -24,7 +25,7 @@ pub enum KeyNotice {
         file: PathBuf,
     },
     /// The key that was named does not open the set: its encrypted files are not opened.
-    FilesNotOpened { set: SetName, why: String },
+    FilesNotOpened { set: SetName, why: Cause },
 }
 
 /// Where a person said something: what is typed is meant for this very run, all else for many.

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::{DiscNo, SetName};
+use crate::port::cause::Cause;
 
 /// Facts about recovery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -20,7 +21,7 @@ pub enum RecoveryNotice {
     NotRepaired {
         #[serde(flatten)]
         what: DiscOrMedium,
-        why: String,
+        why: Cause,
     },
     /// From the other discs of its group.
     Reconstructing {
@@ -37,11 +38,11 @@ pub enum RecoveryNotice {
     NotReconstructed {
         set: SetName,
         disc: DiscNo,
-        why: String,
+        why: Cause,
     },
     /// A reconstructed disc does not have the signature that it had.
     ReconstructedUnsigned {
-        why: String,
+        why: Cause,
     },
     /// It was packed when the set had fewer recovery discs, or none: none can cover it.
     NotCovered {

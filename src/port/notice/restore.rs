@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::paths;
 use crate::model::{Bytes, CopyPlaces, DiscNo, SetName, SnapshotSeq};
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 
 /// Facts about a restore.
@@ -53,7 +54,7 @@ pub enum RestoreNotice {
     },
     /// The later disc could not be used.
     LaterDiscNoHelp {
-        why: String,
+        why: Cause,
     },
     /// Metadata that gives rights, and devices. `is_doubt`: nobody decided that they stay out.
     RightsLeftOut {

@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use super::paths;
 use crate::model::{Bytes, DiscNo, SetName};
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 
 /// Facts about discs in the staging area.
@@ -37,9 +38,9 @@ pub enum StagingNotice {
     /// Packed; the drives are busy with the one before.
     DiscWaits { disc: DiscNo, before: DiscNo },
     /// Packing failed; the disc in the drives is finished first.
-    PackingFailed { disc: DiscNo, why: String },
+    PackingFailed { disc: DiscNo, why: Cause },
     /// That disc failed, too.
-    LastDiscFailed { disc: DiscNo, why: String },
+    LastDiscFailed { disc: DiscNo, why: Cause },
 }
 
 /// Why a staged disc is not filled up.
@@ -61,6 +62,6 @@ pub enum FillObstacle {
     /// By another coldcut.
     BeingBurned,
     Unreadable {
-        why: String,
+        why: Cause,
     },
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::model::{Against, CopyPlaces, DiscNo, Finding, SetName};
+use crate::port::cause::Cause;
 
 /// Facts about discs that are read to be verified.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -23,13 +24,13 @@ pub enum VerifyNotice {
     /// All of it was read, some places slowly: how many; the slowest of them, and its time.
     SlowPlaces { medium: String, places: u32, file: String, sector: Option<u64>, seconds: u64 },
     /// It went away meanwhile.
-    DiscNotReadCompletely { set: SetName, disc: DiscNo, why: String },
+    DiscNotReadCompletely { set: SetName, disc: DiscNo, why: Cause },
     /// The catalog knows it, and it is not at this place.
     DiscNotHere { set: SetName, disc: DiscNo, places: CopyPlaces },
     /// A copy that is to be read. `suspect`: what failed that is like it.
     CopyDue { set: SetName, disc: DiscNo, copy: u32, places: CopyPlaces, suspect: Option<String> },
     /// Not a whole copy can be read from this medium.
-    CopyUnusable { medium: String, why: String },
+    CopyUnusable { medium: String, why: Cause },
     DiscChecked {
         set: SetName,
         disc: DiscNo,

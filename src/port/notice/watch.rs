@@ -1,5 +1,6 @@
 //! Facts about what a watch sees in its drive.
 
+use crate::port::cause::Cause;
 use serde::Serialize;
 
 /// Facts about what a watch sees in its drive.
@@ -9,9 +10,9 @@ pub enum WatchNotice {
     /// The blank stays in the drive.
     NothingStaged,
     /// A disc's turn failed, and the watch continues.
-    TurnFailed { why: String },
+    TurnFailed { why: Cause },
     /// What is in the drive cannot be verified; it is ejected. `content`: what the drive says of it.
-    NotVerified { content: String, why: String },
+    NotVerified { content: String, why: Cause },
     /// What is in the drive is of no use.
     OfNoUse { content: String },
 }

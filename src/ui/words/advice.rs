@@ -2,6 +2,7 @@
 //! command of coldcut helps.
 
 use std::error::Error;
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
@@ -10,37 +11,50 @@ use crate::codec::openpgp::{CheckError, LockError, OpenError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{DeviceError, DriveError, Remedy};
 use crate::flow::backup::guards::{DestError, NewSetError};
+use crate::flow::library::inventory::TrustError;
 use crate::flow::{
     BurnFailure, DiscsError, FlowError, KeyError, RescueRefusal, SelectionError, chain,
 };
+use crate::format::FormatError;
 use crate::model::path::shown;
 use crate::pack::PackError;
+use crate::port::cause::Cause;
 use crate::scan::filter::FilterError;
 
 /// What happened, from top to bottom, and what to do about it.
 pub fn with_advice(error: &FlowError) -> String {
-    let what = chain(error);
-    match advice(error) {
+    followed_by(chain(error), advice(error))
+}
+
+/// A sentence about something that did not go well, and what to do about it.
+pub fn advised(sentence: String, cause: &Cause) -> String {
+    followed_by(sentence, of_cause(cause))
+}
+
+/// What to do about it, if anybody knows: a clause, or a sentence that begins with a capital.
+pub fn of_cause(cause: &Cause) -> Option<String> {
+    cause.error().and_then(advice)
+}
+
+fn followed_by(what: String, advice: Option<String>) -> String {
+    match advice {
         Some(advice) if advice.starts_with(char::is_uppercase) => format!("{what}. {advice}"),
         Some(advice) => format!("{what}; {advice}"),
         None => what,
     }
 }
 
-/// What to do about it, if anybody knows: a clause, or a sentence that begins with a capital.
-pub fn advice(error: &FlowError) -> Option<String> {
-    of_flow(error).or_else(|| {
-        let mut source = error.source();
-        std::iter::from_fn(|| {
-            let next = source?;
-            source = next.source();
-            Some(next)
-        })
-        .find_map(of_any)
+/// Of an error, or of what it comes from.
+fn advice(error: &(dyn Error + 'static)) -> Option<String> {
+    let mut next = Some(error);
+    std::iter::from_fn(|| {
+        let error = next?;
+        next = error.source();
+        Some(error)
     })
+    .find_map(of_any)
 }
 
-/// Of an error that another one comes from.
 fn of_any(error: &(dyn Error + 'static)) -> Option<String> {
     let fixed = None
         .or_else(|| error.downcast_ref().and_then(of_key))
@@ -49,8 +63,14 @@ fn of_any(error: &(dyn Error + 'static)) -> Option<String> {
         .or_else(|| error.downcast_ref().and_then(of_sign))
         .or_else(|| error.downcast_ref().and_then(of_check))
         .or_else(|| error.downcast_ref().and_then(of_drive))
-        .or_else(|| error.downcast_ref().and_then(of_device));
-    fixed.map(str::to_owned).or_else(|| error.downcast_ref().and_then(of_catalog))
+        .or_else(|| error.downcast_ref().and_then(of_device))
+        .or_else(|| error.downcast_ref().and_then(of_text));
+    fixed
+        .map(str::to_owned)
+        .or_else(|| error.downcast_ref().and_then(of_flow))
+        .or_else(|| error.downcast_ref().and_then(of_catalog))
+        .or_else(|| error.downcast_ref().and_then(of_trust))
+        .or_else(|| of_any(error.downcast_ref::<io::Error>()?.get_ref()?))
 }
 
 fn of_flow(error: &FlowError) -> Option<String> {
@@ -58,7 +78,8 @@ fn of_flow(error: &FlowError) -> Option<String> {
         FlowError::Catalog(error) => return of_catalog(error),
         FlowError::Dest(error) => return of_dest(error),
         FlowError::NewSet(error) => return of_new_set(error),
-        FlowError::NeverCame { asked: true, source, .. } => return advice(source),
+        FlowError::Discs(error) => return of_discs_at_hand(error),
+        FlowError::NeverCame { asked: true, source, .. } => return advice(&**source),
         FlowError::Filter(error) => of_filter(error),
         FlowError::Drive(error) => of_drive(error),
         FlowError::Lock(error) => of_lock(error),
@@ -68,7 +89,6 @@ fn of_flow(error: &FlowError) -> Option<String> {
         FlowError::Pack(error) => of_pack(error),
         FlowError::Key(error) => of_key(error),
         FlowError::Selection(error) => of_selection(error),
-        FlowError::Discs(error) => of_discs_at_hand(error),
         FlowError::Burn(error) => of_burn(error),
         FlowError::RescueRefused(error) => of_rescue(error),
         error => of_discs(error).or_else(|| of_source_and_room(error)),
@@ -124,14 +144,16 @@ fn of_source_and_room(error: &FlowError) -> Option<&'static str> {
     })
 }
 
-fn of_discs_at_hand(error: &DiscsError) -> Option<&'static str> {
-    match error {
+fn of_discs_at_hand(error: &DiscsError) -> Option<String> {
+    let fixed = match error {
+        DiscsError::Unusable { what, .. } => return of_cause(what),
         DiscsError::NoListing(_) => {
-            Some("`coldcut catalog rebuild` pieces one together from what is left")
+            "`coldcut catalog rebuild` pieces one together from what is left"
         }
-        DiscsError::TwoHistories { .. } => Some("Name one of them: --disc UUID"),
-        DiscsError::NoDiscs(_) | DiscsError::Unusable { .. } | DiscsError::NoHistory { .. } => None,
-    }
+        DiscsError::TwoHistories { .. } => "Name one of them: --disc UUID",
+        DiscsError::NoDiscs(_) | DiscsError::NoHistory { .. } => return None,
+    };
+    Some(fixed.to_owned())
 }
 
 fn of_burn(error: &BurnFailure) -> Option<&'static str> {
@@ -191,10 +213,12 @@ fn of_selection(error: &SelectionError) -> Option<&'static str> {
         SelectionError::NoSuchDisc { .. } => "`coldcut discs` lists them",
         SelectionError::NotReadBack(_) => "run `coldcut verify`, then migrate it",
         SelectionError::SeveralCopies { .. } => "name one with --copy",
+        SelectionError::SizeUnknown(_) => {
+            "if the catalog was rebuilt without it, `coldcut catalog rebuild` reads it in"
+        }
         SelectionError::NoSuchSet { .. }
         | SelectionError::NoSuchCopy { .. }
         | SelectionError::NoCopyYet(_)
-        | SelectionError::SizeUnknown(_)
         | SelectionError::NoSuchPath { .. } => return None,
     })
 }
@@ -275,6 +299,20 @@ fn of_remedy(remedy: Remedy) -> &'static str {
     }
 }
 
+/// Of a text on a disc that is longer than real ones are.
+fn of_text(error: &FormatError) -> Option<&'static str> {
+    error.is_of_limit().then_some("if the disc is yours, --no-limits reads it anyway")
+}
+
+fn of_trust(error: &TrustError) -> Option<String> {
+    match error {
+        TrustError::PlainDisc { disc, .. } | TrustError::PlainFiles { disc, .. } => {
+            Some(format!("--accept-plain {disc} uses it"))
+        }
+        TrustError::SetIsPlain { .. } => None,
+    }
+}
+
 fn of_lock(error: &LockError) -> Option<&'static str> {
     match error {
         LockError::Unreadable(..) => Some("export it with `gpg --export --armor KEY`"),
@@ -327,6 +365,8 @@ fn of_pack(error: &PackError) -> Option<&'static str> {
 mod tests {
     use super::*;
     use crate::model::{DiscNo, SetName};
+    use crate::port::event::Trouble;
+    use crate::port::notice::WatchNotice;
     use crate::port::wanted::{WantedDisc, WantedMedium};
     use crate::restore::index::ListingError;
 
@@ -392,5 +432,50 @@ mod tests {
         assert!(failed(None).ends_with("it is still staged"));
         let slower = failed(Some(Remedy::SlowerSpeed));
         assert!(slower.ends_with("it is still staged; --speed sets the speed"), "{slower}");
+    }
+
+    /// Such an error never reaches the end of the command: the run continues without the thing.
+    #[test]
+    fn what_helps_is_said_of_notices_and_troubles_too() {
+        let key = Cause::of(FlowError::from(KeyError::NeedsSecretKey(set())));
+        let shown = || "a BD-R of films".to_owned();
+        let notice = WatchNotice::NotVerified { content: shown(), why: key.clone() };
+        let told = crate::ui::words::notice(&notice.into());
+        assert!(told.ends_with("; ejecting it; name it with --secret-key"), "{told}");
+        let trouble = Trouble::new("disc 3", key.about("a.iso"));
+        let told = crate::ui::words::trouble(&trouble);
+        assert!(told.starts_with("disc 3: a.iso: "), "{told}");
+        assert!(told.ends_with("; name it with --secret-key"), "{told}");
+    }
+
+    #[test]
+    fn whoever_trusts_a_disc_may_lift_its_limits() {
+        let (what, most, size) = ("SNAPSHOT", 9, 2);
+        let long = || FormatError::TooMuchText { what, most, size };
+        let name = || what.to_owned();
+        let wrapped = io::Error::new(io::ErrorKind::InvalidData, long());
+        for error in [
+            ListingError::Damaged { name: name(), source: long() },
+            ListingError::Damaged {
+                name: name(),
+                source: FormatError::TooManyRows { what, most, size },
+            },
+            ListingError::Read { name: name(), source: wrapped },
+        ] {
+            let told = advised("it is odd".to_owned(), &Cause::of(error));
+            assert_eq!(told, "it is odd; if the disc is yours, --no-limits reads it anyway");
+        }
+        let damaged = FormatError::CutOff;
+        let damaged = Cause::of(ListingError::Damaged { name: name(), source: damaged });
+        assert_eq!(advised("it is odd".to_owned(), &damaged), "it is odd");
+    }
+
+    #[test]
+    fn a_plain_disc_of_an_encrypted_set_names_the_option_that_uses_it() {
+        let plain = || TrustError::PlainDisc { set: set(), disc: DiscNo(2), is_known: true };
+        let what = Cause::of(plain()).about("a.iso");
+        let told = with_advice(&DiscsError::Unusable { from: "/srv".into(), what }.into());
+        assert!(told.contains("a.iso: disc 2 of photos is not encrypted"), "{told}");
+        assert!(told.ends_with("so it is not used; --accept-plain 2 uses it"), "{told}");
     }
 }

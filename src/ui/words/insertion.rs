@@ -40,7 +40,7 @@ pub fn medium(wanted: &WantedMedium) -> String {
 /// `disc 1 of films, copy 2, burned on 2026-11-29, not verified yet`.
 pub fn disc_words(disc: &WantedDisc) -> String {
     let burned = match disc.burned {
-        Some(BurnDate::On(date)) => format!(", burned on {}, not verified yet", date.day()),
+        Some(BurnDate::On(date)) => format!(", burned on {}, not verified yet", date.local_day()),
         Some(BurnDate::JustNow) => ", just burned, to be verified".to_owned(),
         None => String::new(),
     };

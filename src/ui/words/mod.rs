@@ -9,4 +9,11 @@ mod notices;
 mod question_tests;
 pub mod questions;
 
+use crate::port::event::Trouble;
+
 pub use notices::{notice, untested, verdict};
+
+/// What went wrong with one thing, and what to do about it.
+pub fn trouble(trouble: &Trouble) -> String {
+    advice::advised(trouble.to_string(), &trouble.what)
+}

@@ -81,6 +81,7 @@ examples! { Question, questions:
         sources: discs(),
         dir: "/scratch".into(),
         need: Bytes(50_000_000_000),
+        unsized_discs: DiscList::of(&[]),
     } => "Disc 3 of films can be reconstructed from discs 1-2. They will be copied to /scratch \
           (50.0 GB needed). Continue?";
     CreateSet: Question::CreateSet {
@@ -88,7 +89,7 @@ examples! { Question, questions:
         doubt: NewSetDoubt::SimilarName { similar: SetName::new("film").unwrap() },
     } => "there is no set films, but there is a set film. Create a new set films?";
     BackUpShrunk: shrunk(Reason::Shrunk)
-        => "30 files, 3.00 MB are gone from the source /srv/films; snapshot 6, of \
+        => "30 files (3.00 MB) are gone from the source /srv/films; snapshot 6, of \
             2026-11-29T00:00:00Z, had 40 files, 4.00 MB. Back it up as it is?";
     ForgetSet: Question::ForgetSet { set: films(), snapshots: 6, discs: discs() }
         => "Forget set films with its 6 snapshots, which are on discs 1-2? Discs and shelves stay as \
@@ -103,9 +104,8 @@ examples! { Question, questions:
         set: films(),
         before: "43FE".into(),
         now: vec!["A <a@example.org>".into(), "B".into()],
-    } => "Until now set films was encrypted for 43FE. From now on it will be encrypted for A \
-          <a@example.org>, B, and nobody else will be able to open the new discs. Is that \
-          intended?";
+    } => "Until now set films was encrypted for 43FE. New discs will be encrypted for A \
+          <a@example.org>, B only. Is that intended?";
     TrustRecipients: Question::TrustRecipients {
         set: films(),
         disc: DiscNo(3),
@@ -285,7 +285,7 @@ fn no_value_of_a_question_has_a_key_that_every_question_or_result_has() {
 fn programs_get_a_question_as_values() {
     let wanted = json!({
         "kind": "reconstruct-disc", "set": "films", "disc": 3, "sources": [1, 2],
-        "dir": "/scratch", "need": 50_000_000_000_u64,
+        "dir": "/scratch", "need": 50_000_000_000_u64, "unsized_discs": [],
     });
     assert!(objects().iter().any(|object| Value::Object(object.clone()) == wanted));
     let wanted = json!({
@@ -295,4 +295,25 @@ fn programs_get_a_question_as_values() {
     });
     let unmounted = shrunk(Reason::Unmounted(RelPath::new(b"disk").unwrap()));
     assert_eq!(Value::Object(object(&unmounted)), wanted);
+}
+
+#[test]
+fn a_disc_of_unknown_size_is_named_where_space_is_asked_for() {
+    let words_of = |unsized_discs: &[DiscNo]| {
+        question(&Question::ReconstructDisc {
+            set: films(),
+            disc: DiscNo(3),
+            sources: discs(),
+            dir: "/scratch".into(),
+            need: Bytes(50_000_000_000),
+            unsized_discs: DiscList::of(unsized_discs),
+        })
+    };
+    let words = words_of(&[DiscNo(2)]);
+    assert!(
+        words.contains("(more than 50.0 GB needed: the size of disc 2 is not known)"),
+        "{words}"
+    );
+    let words = words_of(&[DiscNo(1), DiscNo(2)]);
+    assert!(words.contains("the sizes of discs 1-2 are not known"), "{words}");
 }

@@ -28,8 +28,9 @@ pub fn question(question: &Question) -> String {
         BurnNow { disc, used_percent } => burn_now(*disc, *used_percent),
         AnotherDisc { .. } => "Is there another disc to read?".to_owned(),
         BringDisc { wanted, dir } => bring_disc(wanted, dir),
-        ReconstructDisc { set, disc, sources, dir, need } => {
-            reconstruct_disc(set, *disc, sources, dir, *need)
+        ReconstructDisc { set, disc, sources, dir, need, unsized_discs } => {
+            let needed = needed(*need, unsized_discs);
+            reconstruct_disc(set, *disc, sources, dir, &needed)
         }
         CreateSet { set, doubt } => {
             format!("{}. Create a new set {set}?", doubt_words(set, doubt))
@@ -108,14 +109,24 @@ fn reconstruct_disc(
     disc: DiscNo,
     sources: &DiscList,
     dir: &Path,
-    need: Bytes,
+    needed: &str,
 ) -> String {
     format!(
-        "Disc {disc} of {set} can be reconstructed from {}. They will be copied to {} ({need} \
-         needed). Continue?",
+        "Disc {disc} of {set} can be reconstructed from {}. They will be copied to {} ({needed}). \
+         Continue?",
         listed(sources),
         at(dir)
     )
+}
+
+fn needed(need: Bytes, unsized_discs: &DiscList) -> String {
+    match unsized_discs.iter().count() {
+        0 => format!("{need} needed"),
+        1 => format!("more than {need} needed: the size of {} is not known", listed(unsized_discs)),
+        _ => {
+            format!("more than {need} needed: the sizes of {} are not known", listed(unsized_discs))
+        }
+    }
 }
 
 fn forget_set(set: &SetName, snapshots: u64, discs: &DiscList) -> String {
@@ -140,8 +151,8 @@ fn listed(discs: &DiscList) -> String {
 
 fn new_recipients(set: &SetName, before: &str, now: &[String]) -> String {
     format!(
-        "Until now set {set} was encrypted for {before}. From now on it will be encrypted for {}, \
-         and nobody else will be able to open the new discs. Is that intended?",
+        "Until now set {set} was encrypted for {before}. New discs will be encrypted for {} only. \
+         Is that intended?",
         now.join(", ")
     )
 }

@@ -58,7 +58,7 @@ fn the_second_ctrl_c_aborts_it_and_says_what_is_lost() {
     run.signal("-INT");
     run.says("the burn continues");
     run.signal("-INT");
-    run.says("the burn was aborted; the disc in the drive is lost");
+    run.says("the burn was aborted; the disc in the drive is ruined");
     run.ends().code(130);
     assert!(!lab.ctl("disc state a").starts_with("blank"));
     let mut run = go_on(&lab);

@@ -13,6 +13,7 @@ use crate::model::disc::{Compression, parse_archive_path};
 use crate::model::rows::IndexRow;
 use crate::model::{ArchiveNo, Bytes, Digest, Kind, Sectors};
 use crate::pack::closing::SIGNATURE;
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 use crate::port::notice::ListingNotice;
 use crate::restore::index::{ListingError, each_index_row};
@@ -111,7 +112,7 @@ impl<'a> Rebuilder<'a> {
             }
         }
         if let Some((title, error)) = trouble {
-            self.tell_index(title, &error);
+            self.tell_index(title, error);
         }
         for archive in unknown {
             for row in self.read_unlisted(found, copies, archive)? {
@@ -122,11 +123,12 @@ impl<'a> Rebuilder<'a> {
     }
 
     /// What cannot be read of it the archives tell; what was changed nothing tells.
-    fn tell_index(&mut self, title: String, error: &ListingError) {
-        let why = chain(error);
+    fn tell_index(&mut self, title: String, error: ListingError) {
         if error.is_of_integrity() || matches!(error, ListingError::Elsewhere { .. }) {
-            return self.trouble(title, format!("{why}; reading its archives completely"));
+            let what = format!("{}; reading its archives completely", chain(&error));
+            return self.trouble(title, what);
         }
+        let why = Cause::of(error);
         self.context.monitor.note(ListingNotice::ArchivesRead { medium: title, why }.into());
     }
 
@@ -145,15 +147,15 @@ impl<'a> Rebuilder<'a> {
                 Ok(read) if read.lost == 0 && !read.is_changed => return Ok(read.rows),
                 Ok(read) => {
                     why = Some(match read.is_changed {
-                        true => IntegrityError.to_string(),
-                        false => format!("{} bytes of it cannot be read", read.lost),
+                        true => Cause::of(IntegrityError),
+                        false => format!("{} bytes of it cannot be read", read.lost).into(),
                     });
                     if read.rows.len() > best.len() {
                         best = read.rows;
                     }
                 }
                 Err(UnlistedError::Stopped(stopped)) => return Err(stopped.into()),
-                Err(error) => why = Some(chain(&error)),
+                Err(error) => why = Some(Cause::of(error)),
             }
         }
         if let Some(why) = why {

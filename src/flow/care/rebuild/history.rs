@@ -13,17 +13,18 @@ use crate::format::{DiscTxt, IndexReader, ListingReader};
 use crate::model::entry::Fingerprint;
 use crate::model::rows::{IndexRow, Note, SnapshotRow};
 use crate::model::{Digest, Entry, Kind, Meta, RelPath, SnapshotSeq, SnapshotUuid, plural};
+use crate::port::cause::Cause;
 use crate::port::clock::Moment;
 use crate::port::stop::Stopped;
 use crate::restore::index::{INDEX, ListingError, SNAPSHOT, index_header, open_listing};
 
+use crate::flow::FlowError;
 use crate::flow::care::rebuild::Rebuilder;
 use crate::flow::care::rebuild::archive_contents::ArchiveContents;
 use crate::flow::care::rebuild::past::PastSnapshots;
 use crate::flow::library::inventory::FoundDisc;
 use crate::flow::library::older::Past;
 use crate::flow::library::repair::Repairer;
-use crate::flow::{FlowError, chain};
 
 /// Rows are recorded in transactions of so many.
 const BATCH: usize = 5_000;
@@ -269,14 +270,14 @@ impl Rebuilder<'_> {
             match self.read_listing(copy, txt) {
                 Ok((told, None)) => return Ok(Some(told)),
                 Ok((told, Some(error))) => {
-                    why = Some((copy.title(), chain(&error)));
+                    why = Some((copy.title(), Cause::of(error)));
                     if best.as_ref().is_none_or(|best| told.rows.len() > best.rows.len()) {
                         best = Some(told);
                     }
                 }
                 Err(error) => {
                     self.context.stop.check()?;
-                    why = Some((copy.title(), chain(&error)));
+                    why = Some((copy.title(), Cause::of(error)));
                 }
             }
         }

@@ -6,7 +6,6 @@ use sha2::{Digest as _, Sha256};
 use crate::catalog::{DiscInfo, SetFacts};
 use crate::drive::DiscReader;
 use crate::flow::base::own_list::{own_sums, read_small};
-use crate::flow::chain;
 use crate::flow::library::inventory::group::group_told_by;
 use crate::flow::library::inventory::problem::{Problem, ProblemKind};
 use crate::format::by_hand::title;
@@ -14,6 +13,7 @@ use crate::format::volume::APPLICATION;
 use crate::format::{DiscTxt, FormatError};
 use crate::model::disc::{Compression, Description, Encryption, parse_archive_path};
 use crate::model::{Format, ListingFlags, SnapshotSeq};
+use crate::port::cause::Cause;
 use crate::port::notice::{DiscNotice, IdentifiedBy};
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT, listing_file};
 
@@ -23,14 +23,15 @@ const LONGEST_TEXT: usize = 64 << 10;
 /// Which disc this is: as DISC.txt says, or, where that is damaged, README.txt.
 pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<DiscNotice>), Problem> {
     let read = |name: &str| read_small(reader, name, LONGEST_TEXT);
-    let told = read("DISC.txt").map_err(|what| (what, ProblemKind::Damage)).and_then(|text| {
-        let txt = DiscTxt::parse(&text).map_err(|error| {
-            let newer = matches!(error, FormatError::Newer { .. });
-            let kind = if newer { ProblemKind::Newer } else { ProblemKind::Damage };
-            (format!("{}: {}", reader.title(), chain(&error)), kind)
-        })?;
-        Ok((txt, has_its_sum(reader, "DISC.txt", &text)))
-    });
+    let told =
+        read("DISC.txt").map_err(|what| (what.into(), ProblemKind::Damage)).and_then(|text| {
+            let txt = DiscTxt::parse(&text).map_err(|error| {
+                let newer = matches!(error, FormatError::Newer { .. });
+                let kind = if newer { ProblemKind::Newer } else { ProblemKind::Damage };
+                (Cause::of(error).about(reader.title()), kind)
+            })?;
+            Ok((txt, has_its_sum(reader, "DISC.txt", &text)))
+        });
     match told {
         Ok((txt, true)) => Ok((txt, None)),
         Err((why, kind @ ProblemKind::Newer)) => Err(Problem::Unusable { kind, why }),
@@ -46,7 +47,7 @@ pub fn identify(reader: &dyn DiscReader) -> Result<(DiscTxt, Option<DiscNotice>)
                 (Some(txt), Ok((same, _))) if is_same_disc(&txt, &same) => Ok((same, None)),
                 (Some(txt), told) => {
                     let why = told.err().map_or_else(
-                        || format!("{}: DISC.txt is damaged", reader.title()),
+                        || format!("{}: DISC.txt is damaged", reader.title()).into(),
                         |(what, _)| what,
                     );
                     let by = IdentifiedBy::Readme;
@@ -130,7 +131,7 @@ pub(super) fn is_for_a_passphrase(reader: &dyn DiscReader) -> bool {
 /// A disc that does not say who it is.
 pub struct Unnamed {
     pub reader: Box<dyn DiscReader>,
-    pub why: String,
+    pub why: Cause,
 }
 
 pub(super) fn from_catalog(reader: &dyn DiscReader, facts: &SetFacts, disc: &DiscInfo) -> DiscTxt {

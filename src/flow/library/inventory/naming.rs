@@ -9,6 +9,7 @@ use crate::flow::library::inventory::{FoundSet, Inventory, Problem};
 use crate::format::DiscTxt;
 use crate::format::volume::{application_id, volume_date_by_uuid, volume_id};
 use crate::model::Format;
+use crate::port::cause::Cause;
 use crate::port::notice::{DiscNotice, IdentifiedBy};
 
 impl Inventory {
@@ -88,6 +89,6 @@ fn named(
 }
 
 /// The disc is used all the same.
-fn remark(why: String, by: IdentifiedBy) -> Problem {
+fn remark(why: Cause, by: IdentifiedBy) -> Problem {
     Problem::Remark(DiscNotice::IdentifiedOtherwise { by, why })
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::drive::DriveError;
-use crate::flow::chain;
+use crate::port::cause::Cause;
 pub use crate::port::notice::ProblemKind;
 use crate::port::notice::{DiscNotice, Notice};
 
@@ -11,24 +11,24 @@ use crate::port::notice::{DiscNotice, Notice};
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Problem {
     /// It is of no use as one.
-    Unusable { kind: ProblemKind, why: String },
+    Unusable { kind: ProblemKind, why: Cause },
     /// It is used all the same, and whoever reads all of it will find what is wrong.
     Remark(DiscNotice),
 }
 
 impl Problem {
     /// A coldcut disc, or what is left of one.
-    pub fn damage(why: String) -> Problem {
-        Problem::Unusable { kind: ProblemKind::Damage, why }
+    pub fn damage(why: impl Into<Cause>) -> Problem {
+        Problem::Unusable { kind: ProblemKind::Damage, why: why.into() }
     }
 
     /// It can be read, and does not count.
-    pub fn refused(why: String) -> Problem {
-        Problem::Unusable { kind: ProblemKind::Refused, why }
+    pub fn refused(why: impl Into<Cause>) -> Problem {
+        Problem::Unusable { kind: ProblemKind::Refused, why: why.into() }
     }
 
     /// Why it is of no use, if it is of none.
-    pub fn why(&self) -> Option<&str> {
+    pub fn why(&self) -> Option<&Cause> {
         match self {
             Problem::Unusable { why, .. } => Some(why),
             Problem::Remark(_) => None,
@@ -58,15 +58,16 @@ impl Problem {
     }
 
     /// What a drive could not make a disc of; `is_ours`: by its name it was one.
-    pub fn of_drive(error: &DriveError, is_ours: impl Fn(&Path) -> bool) -> Problem {
-        let why = chain(error);
-        match error {
+    pub fn of_drive(error: DriveError, is_ours: impl Fn(&Path) -> bool) -> Problem {
+        match &error {
             DriveError::Foreign(path) | DriveError::NotAnImage(path) if !is_ours(path) => {
-                Problem::Unusable { kind: ProblemKind::Foreign, why }
+                Problem::Unusable { kind: ProblemKind::Foreign, why: Cause::of(error) }
             }
             // What is left of it is used, and what is missing will be missed.
-            DriveError::CutShort { .. } => Problem::Remark(DiscNotice::ImageTruncated { why }),
-            _ => Problem::damage(why),
+            DriveError::CutShort { .. } => {
+                Problem::Remark(DiscNotice::ImageTruncated { why: Cause::of(error) })
+            }
+            _ => Problem::damage(Cause::of(error)),
         }
     }
 }

@@ -10,11 +10,13 @@ use crate::catalog::{Access, Catalog, DiscInfo, DiscState};
 use crate::codec::openpgp::Checker;
 use crate::drive::{Absence, DiscFile, DiscReader, ReadError, Volume};
 use crate::flow::library::inventory::identity::is_for_a_passphrase;
+use crate::flow::library::inventory::trust_error::TrustError;
 use crate::flow::library::inventory::{FoundDisc, FoundSet, Inventory, Problem};
 use crate::flow::{Context, FlowError};
 use crate::format::DiscTxt;
 use crate::model::disc::{DiscName, Encryption, parse_archive_path};
 use crate::model::{Bytes, Carrier, DiscIdentity, DiscUuid, FileId, Sectors, SetName, SetUuid};
+use crate::port::cause::Cause;
 use crate::port::notice::DiscNotice;
 use crate::restore::index::{CATALOG, HISTORY, INDEX, SNAPSHOT};
 
@@ -80,7 +82,7 @@ enum TrustVerdict {
     Used,
     /// All but these files.
     Without(BTreeSet<String>),
-    Refused(String),
+    Refused(TrustError),
 }
 
 impl Vetting {
@@ -141,13 +143,13 @@ impl Vetting {
         }
         match fact.verdict(found) {
             TrustVerdict::Used => {}
-            TrustVerdict::Refused(what) => {
-                problems.push(Problem::refused(format!("{}{what}", places(found))));
+            TrustVerdict::Refused(error) => {
+                problems.push(Problem::refused(Cause::of(error).about(places(found))));
                 found.copies.clear();
             }
             TrustVerdict::Without(paths) => {
-                let what = format!("{}{}", places(found), fact.unused(&found.txt, &paths));
-                problems.push(Problem::refused(what));
+                let error = fact.unused(&found.txt, &paths);
+                problems.push(Problem::refused(Cause::of(error).about(places(found))));
                 let copies = std::mem::take(&mut found.copies);
                 found.copies = copies.into_iter().map(|copy| without(copy, &paths)).collect();
             }
@@ -174,22 +176,15 @@ impl SetFact {
 
     fn verdict(&self, found: &FoundDisc) -> TrustVerdict {
         let Some(encryption) = self.encryption else { return TrustVerdict::Used };
-        let DiscIdentity { set, number: disc, .. } = &found.txt.id;
-        let said = said_encryption(found);
-        match (encryption, said) {
+        let DiscIdentity { set, number: disc, .. } = found.txt.id.clone();
+        match (encryption, said_encryption(found)) {
             (Encryption::None, Some(_)) => {
-                return TrustVerdict::Refused(format!(
-                    "disc {disc} of {set} says that it is encrypted, but the catalog knows that \
-                     the set is not; it is not used"
-                ));
+                return TrustVerdict::Refused(TrustError::SetIsPlain { set, disc });
             }
             (Encryption::None, None) => return TrustVerdict::Used,
             (_, None) if found.txt.group.is_none() => {
-                return TrustVerdict::Refused(format!(
-                    "disc {disc} of {set} is not encrypted, but the set is{}: anyone could have \
-                     made it, so it is not used (--accept-plain {disc} uses it)",
-                    self.by_whom()
-                ));
+                let is_known = self.catalog.is_some();
+                return TrustVerdict::Refused(TrustError::PlainDisc { set, disc, is_known });
             }
             _ => {}
         }
@@ -202,28 +197,12 @@ impl SetFact {
         }
     }
 
-    fn unused(&self, txt: &DiscTxt, paths: &BTreeSet<String>) -> String {
-        let DiscIdentity { set, number: disc, .. } = &txt.id;
-        let names: Vec<&str> = paths.iter().map(String::as_str).take(SHOWN).collect();
-        let more = match paths.len().saturating_sub(SHOWN) {
-            0 => String::new(),
-            more => format!(" and {more} more"),
-        };
-        format!(
-            "disc {disc} of {set}: {}{more} not encrypted, but the set is{}: anyone could have put \
-             that there, so it is not used (--accept-plain {disc} uses it)",
-            if names.len() == 1 { format!("{} is", names[0]) } else { names.join(", ") + " are" },
-            self.by_whom()
-        )
-    }
-
-    fn by_whom(&self) -> &'static str {
-        if self.catalog.is_some() { ", as the catalog knows" } else { "" }
+    fn unused(&self, txt: &DiscTxt, paths: &BTreeSet<String>) -> TrustError {
+        let DiscIdentity { set, number: disc, .. } = txt.id.clone();
+        let (paths, is_known) = (paths.iter().cloned().collect(), self.catalog.is_some());
+        TrustError::PlainFiles { set, disc, paths, is_known }
     }
 }
-
-/// At most so many names are listed of one disc.
-const SHOWN: usize = 4;
 
 /// What a disc says of its set, by DISC.txt or by its files; `None`: that it is not encrypted.
 fn said_encryption(found: &FoundDisc) -> Option<Encryption> {
@@ -268,9 +247,9 @@ fn believe_catalog(found: &mut FoundDisc, known: &DiscInfo) -> Option<Problem> {
     (said != wanted).then_some(remark)
 }
 
-/// `shelf/photos-0002.iso: `.
+/// `shelf/photos-0002.iso`.
 fn places(found: &FoundDisc) -> String {
-    format!("{}: ", titles(found).join(", "))
+    titles(found).join(", ")
 }
 
 fn titles(found: &FoundDisc) -> Vec<String> {

@@ -16,7 +16,7 @@ pub(super) fn words(notice: &BurnNotice) -> String {
              (Ctrl-C) to abort it"
         ),
         BurnNotice::BurnAborted { disc } => {
-            format!("disc {disc}: the burn was aborted; the disc in the drive is lost")
+            format!("disc {disc}: the burn was aborted; the disc in the drive is ruined")
         }
         BurnNotice::ClosingDisc { disc } => {
             format!("disc {disc}: closing the disc; this can take many minutes")
@@ -52,7 +52,7 @@ pub(super) fn examples() -> super::examples::Examples {
         ImageContinues { disc } =>
             "disc 3: the image is finished first, so that it is not lost; interrupt again \
              (Ctrl-C) to abort it",
-        BurnAborted { disc } => "disc 3: the burn was aborted; the disc in the drive is lost",
+        BurnAborted { disc } => "disc 3: the burn was aborted; the disc in the drive is ruined",
         ClosingDisc { disc } => "disc 3: closing the disc; this can take many minutes",
         AlreadyInDrive { disc, drive: "/dev/sr0".into() } =>
             "disc 3 is already in /dev/sr0; reading it back",

@@ -4,6 +4,7 @@ use crate::catalog::CatalogError;
 use crate::model::disc_list::named;
 use crate::model::{DiscNo, SetName};
 use crate::port::notice::CatalogNotice;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &CatalogNotice) -> String {
     match notice {
@@ -26,14 +27,16 @@ pub(super) fn words(notice: &CatalogNotice) -> String {
             by(*pid)
         ),
         CatalogNotice::NoCatalogCopy { why } => {
-            format!("no copy of the catalog could be kept: {why}")
+            advised(format!("no copy of the catalog could be kept: {why}"), why)
         }
-        CatalogNotice::ResultNotRecorded { why } => format!("the result was not recorded: {why}"),
+        CatalogNotice::ResultNotRecorded { why } => {
+            advised(format!("the result was not recorded: {why}"), why)
+        }
         CatalogNotice::CatalogNotUsed { why } => {
-            format!("{why}; the discs' own listings are used")
+            advised(format!("{why}; the discs' own listings are used"), why)
         }
         CatalogNotice::CatalogNotCompared { why } => {
-            format!("{why}; checking the discs against their own lists")
+            advised(format!("{why}; checking the discs against their own lists"), why)
         }
         CatalogNotice::CatalogOfOtherDiscs => {
             "the catalog knows other discs with these numbers; the discs' own listings are used"

@@ -2,13 +2,14 @@
 
 use crate::flow::base::own_list::SUMS;
 use crate::port::notice::{DiscNotice, IdentifiedBy};
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &DiscNotice) -> String {
     match notice {
         DiscNotice::DiscGone { why }
         | DiscNotice::DiscUnusable { why, .. }
         | DiscNotice::ImageTruncated { why }
-        | DiscNotice::WrongDisc { why } => why.clone(),
+        | DiscNotice::WrongDisc { why } => advised(why.to_string(), why),
         DiscNotice::IdentifiedOtherwise { by, why } => format!("{why}; {}", identified(*by)),
         DiscNotice::SignedDiscRepaired { why } => {
             format!("{why}; it was repaired from its recovery data")

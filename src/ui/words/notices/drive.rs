@@ -1,12 +1,19 @@
 //! A drive and what is in it.
 
 use crate::port::notice::DriveNotice;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &DriveNotice) -> String {
     match notice {
-        DriveNotice::WaitingForDrive { why } => format!("{why}; waiting until it is free"),
-        DriveNotice::DriveInUse { why } | DriveNotice::NotInserted { why } => why.clone(),
-        DriveNotice::DiscLeftInDrive { why } => format!("{why}; the disc stays in the drive"),
+        DriveNotice::WaitingForDrive { why } => {
+            advised(format!("{why}; waiting until it is free"), why)
+        }
+        DriveNotice::DriveInUse { why } | DriveNotice::NotInserted { why } => {
+            advised(why.to_string(), why)
+        }
+        DriveNotice::DiscLeftInDrive { why } => {
+            advised(format!("{why}; the disc stays in the drive"), why)
+        }
         DriveNotice::Ejecting { why } => format!("{why}; ejecting it"),
         DriveNotice::PerhapsOtherCopy { drive } => format!(
             "the disc in {drive} may be a different copy from the one that is due; ejecting it"
@@ -16,7 +23,9 @@ pub(super) fn words(notice: &DriveNotice) -> String {
 
 #[cfg(test)]
 pub(super) fn examples() -> super::examples::Examples {
-    let why = || "/dev/sr0 is in use by brasero".to_owned();
+    use crate::port::cause::Cause;
+
+    let why = || Cause::from("/dev/sr0 is in use by brasero");
     examples!(DriveNotice {
         WaitingForDrive { why: why() } =>
             "/dev/sr0 is in use by brasero; waiting until it is free",

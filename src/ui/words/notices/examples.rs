@@ -1,10 +1,11 @@
 //! What the examples of facts are made of: each has its words, and `docs/json.md` lists all kinds.
 
 use crate::model::{CopyPlace, CopyPlaces, DiscNo, SetName};
+use crate::port::cause::Cause;
 use crate::port::notice::Notice;
 
 /// Facts, and what a person reads of them.
-pub(super) type Examples = Vec<(Notice, &'static str)>;
+pub(super) type Examples = Vec<(Notice, String)>;
 
 /// Facts of one room with their words. A variant without an example does not compile.
 macro_rules! examples {
@@ -14,7 +15,10 @@ macro_rules! examples {
             match notice { $($of::$variant { .. } => {})* }
         }
         let _ = has_an_example;
-        vec![$(($crate::port::notice::Notice::from($of::$variant $({ $($field)* })?), $words)),*]
+        vec![$((
+            $crate::port::notice::Notice::from($of::$variant $({ $($field)* })?),
+            String::from($words),
+        )),*]
     }};
 }
 
@@ -26,8 +30,8 @@ pub(super) fn disc() -> DiscNo {
     DiscNo(3)
 }
 
-pub(super) fn set_disc_why() -> (SetName, DiscNo, String) {
-    (set(), disc(), "it is broken".to_owned())
+pub(super) fn set_disc_why() -> (SetName, DiscNo, Cause) {
+    (set(), disc(), "it is broken".into())
 }
 
 /// `kept in shelf B (copy 1) or office (copy 2)`

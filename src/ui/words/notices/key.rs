@@ -3,6 +3,7 @@
 use crate::model::disc::Encryption;
 use crate::model::path::shown_path;
 use crate::port::notice::{KeyNotice, SettingOrigin};
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &KeyNotice) -> String {
     match notice {
@@ -23,7 +24,7 @@ pub(super) fn words(notice: &KeyNotice) -> String {
             format!("others can read the passphrase file {}: `chmod go-r` it", shown_path(file))
         }
         KeyNotice::FilesNotOpened { set, why } => {
-            format!("set {set}: {why}; encrypted files are not opened")
+            advised(format!("set {set}: {why}; encrypted files are not opened"), why)
         }
     }
 }

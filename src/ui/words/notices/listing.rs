@@ -1,6 +1,7 @@
 //! The listings of discs.
 
 use crate::port::notice::ListingNotice;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &ListingNotice) -> String {
     match notice {
@@ -8,18 +9,18 @@ pub(super) fn words(notice: &ListingNotice) -> String {
             format!("{why}; its listings are not used")
         }
         ListingNotice::ListingUnreadable { medium, why } => {
-            format!("{medium}: {why}; another listing is used, if there is one")
+            advised(format!("{medium}: {why}; another listing is used, if there is one"), why)
         }
         ListingNotice::IndexUnreadable { medium, why } => {
-            format!("{medium}: {why}; what it has may not be found")
+            advised(format!("{medium}: {why}; what it has may not be found"), why)
         }
         ListingNotice::CatalogUnreadable { medium, why } => {
-            format!("{medium}: {why}; another catalog is used, if there is one")
+            advised(format!("{medium}: {why}; another catalog is used, if there is one"), why)
         }
         ListingNotice::ArchivesRead { medium, why } => {
-            format!("{medium}: {why}; reading its archives completely")
+            advised(format!("{medium}: {why}; reading its archives completely"), why)
         }
-        ListingNotice::IndexDamaged { medium, why } => format!("{medium}: {why}"),
+        ListingNotice::IndexDamaged { medium, why } => advised(format!("{medium}: {why}"), why),
         ListingNotice::OlderSnapshotUsed { wanted, used } => format!(
             "no listing of snapshot {wanted} can be read from these discs: snapshot {used} is used \
              instead"

@@ -24,7 +24,7 @@ pub(super) fn words(notice: &RecoveryNotice) -> String {
         RecoveryNotice::NotReconstructed { set, disc, why } => {
             format!("disc {disc} of {set} cannot be reconstructed: {why}")
         }
-        RecoveryNotice::ReconstructedUnsigned { why } => why.clone(),
+        RecoveryNotice::ReconstructedUnsigned { why } => why.to_string(),
         RecoveryNotice::NotCovered { disc } => format!(
             "disc {disc} was packed when the set had no recovery discs, or fewer: none can cover it"
         ),

@@ -3,6 +3,7 @@
 use crate::model::path::shown_path;
 use crate::model::plural;
 use crate::port::notice::RescueNotice;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &RescueNotice) -> String {
     match notice {
@@ -10,7 +11,9 @@ pub(super) fn words(notice: &RescueNotice) -> String {
             "{medium}: {rescued} of {size} are in the image, {} cannot be read",
             plural(unreadable_sectors.0, "sector", "sectors")
         ),
-        RescueNotice::ImageUnreadable { why } | RescueNotice::NoFilesFound { why } => why.clone(),
+        RescueNotice::ImageUnreadable { why } | RescueNotice::NoFilesFound { why } => {
+            advised(why.to_string(), why)
+        }
         RescueNotice::RepairedFilesIn { dir } => {
             format!(
                 "the image's file system is lost; its repaired files are in {}",

@@ -5,6 +5,7 @@ use crate::model::path::shown_path;
 use crate::model::plural;
 use crate::port::notice::RestoreNotice;
 use crate::restore::privileges::Privileges;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &RestoreNotice) -> String {
     match notice {
@@ -28,15 +29,16 @@ pub(super) fn words(notice: &RestoreNotice) -> String {
             format!("{} cannot be restored", plural(*paths, "path", "paths"))
         }
         RestoreNotice::SnapshotEmpty { snapshot, earlier, date, files } => format!(
-            "snapshot {snapshot} has no file; snapshot {earlier}, of {date}, has {}: --snapshot \
+            "snapshot {snapshot} has no file; snapshot {earlier}, of {}, has {}: --snapshot \
              {earlier} restores it",
+            date.local_minute(),
             plural(*files, "file", "files")
         ),
         RestoreNotice::LaterDiscNeeded { disc } => format!(
             "disc {disc} was written before the whole snapshot was on discs: a later disc lists \
              where the rest is"
         ),
-        RestoreNotice::LaterDiscNoHelp { why } => why.clone(),
+        RestoreNotice::LaterDiscNoHelp { why } => advised(why.to_string(), why),
         RestoreNotice::RightsLeftOut { set_id, attributes, devices, is_doubt } => left_out(
             Privileges { set_id: *set_id, attributes: *attributes, devices: *devices },
             *is_doubt,
@@ -89,8 +91,10 @@ pub(super) fn examples() -> super::examples::Examples {
             date: Moment(1_795_910_400),
             files: 5,
         } =>
-            "snapshot 3 has no file; snapshot 2, of 2026-11-29T00:00:00Z, has 5 files: --snapshot \
-             2 restores it",
+            format!(
+                "snapshot 3 has no file; snapshot 2, of {}, has 5 files: --snapshot 2 restores it",
+                Moment(1_795_910_400).local_minute()
+            ),
         LaterDiscNeeded { disc } =>
             "disc 3 was written before the whole snapshot was on discs: a later disc lists where \
              the rest is",

@@ -4,6 +4,7 @@ use crate::flow::FlowError;
 use crate::model::path::shown_path;
 use crate::port::notice::{FillObstacle, StagingNotice};
 use crate::restore::index::INDEX;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &StagingNotice) -> String {
     match notice {
@@ -19,6 +20,7 @@ pub(super) fn words(notice: &StagingNotice) -> String {
             "disc {disc} is no longer complete in the staging area; its files will be packed again"
         ),
         StagingNotice::HeldLongEnough { disc, since } => {
+            let since = since.local_minute();
             format!("disc {disc} has waited for more files since {since}; closing it now")
         }
         StagingNotice::FillingUp { disc } => {
@@ -38,7 +40,7 @@ pub(super) fn words(notice: &StagingNotice) -> String {
         StagingNotice::PackingFailed { disc, why } => {
             format!("packing failed: {why}; finishing disc {disc} first")
         }
-        StagingNotice::LastDiscFailed { disc, why } => format!("disc {disc}: {why}"),
+        StagingNotice::LastDiscFailed { disc, why } => advised(format!("disc {disc}: {why}"), why),
     }
 }
 
@@ -55,7 +57,7 @@ fn why_not(obstacle: &FillObstacle) -> String {
         FillObstacle::NoIndex => format!("it has no {INDEX}"),
         FillObstacle::IndexChanged { path } => format!("{path} was changed after it was written"),
         FillObstacle::IndexIncomplete => format!("{INDEX} does not list all archives"),
-        FillObstacle::Unreadable { why } => why.clone(),
+        FillObstacle::Unreadable { why } => why.to_string(),
     }
 }
 
@@ -76,7 +78,10 @@ pub(super) fn examples() -> super::examples::Examples {
         StagedDiscRepacked { disc } =>
             "disc 3 is no longer complete in the staging area; its files will be packed again",
         HeldLongEnough { disc, since: Moment(1_795_910_400) } =>
-            "disc 3 has waited for more files since 2026-11-29T00:00:00Z; closing it now",
+            format!(
+                "disc 3 has waited for more files since {}; closing it now",
+                Moment(1_795_910_400).local_minute()
+            ),
         FillingUp { disc } => "disc 3 in the staging area has room; filling it first",
         NotFilledUp { disc, obstacle: FillObstacle::NoSecretKey } =>
             "disc 3 is not filled any further; starting another disc: the rows of its INDEX are \

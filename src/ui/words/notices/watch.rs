@@ -1,12 +1,15 @@
 //! What a watch sees in its drive.
 
 use crate::port::notice::WatchNotice;
+use crate::ui::words::advice::advised;
 
 pub(super) fn words(notice: &WatchNotice) -> String {
     match notice {
         WatchNotice::NothingStaged => "nothing is staged; the blank stays in the drive".to_owned(),
-        WatchNotice::TurnFailed { why } => why.clone(),
-        WatchNotice::NotVerified { content, why } => format!("{content}: {why}; ejecting it"),
+        WatchNotice::TurnFailed { why } => advised(why.to_string(), why),
+        WatchNotice::NotVerified { content, why } => {
+            advised(format!("{content}: {why}; ejecting it"), why)
+        }
         WatchNotice::OfNoUse { content } => format!("{content}: it cannot be used"),
     }
 }
