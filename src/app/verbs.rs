@@ -23,7 +23,8 @@ pub mod watch;
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use crate::cli::args::{Burning, Signing};
 use crate::cli::resolve::{self, PassphraseSource, ResolveError};
@@ -31,12 +32,14 @@ use crate::codec::openpgp::{Checker, SignError, Signer};
 use crate::drive::{Drive, DriveOptions, Optical, Settings, Shelf};
 use crate::flow::FlowError;
 use crate::flow::backup::guards::{Burner, DestGuard, ProgramGuard};
+use crate::flow::burn::dispatcher::Roles;
 use crate::flow::burn::station::Drives;
 use crate::flow::library::inventory::Trust;
 use crate::flow::library::shelves;
 use crate::model::path::shown;
 use crate::model::{SetName, plural};
 use crate::port::clock::Moment;
+use crate::port::files::dir_of;
 use crate::port::passphrase::{PassphraseOf, PassphraseRequest};
 
 use super::shared::read_files;
@@ -152,6 +155,84 @@ pub fn check_and_open_dest(app: &App, dest: &Path, burning: &Burning) -> Result<
     let guard = ProgramGuard { catalog: &catalog, name, burner, drill: false, new_set: None };
     guard.check(app.context())?;
     open_dest(app, dest, burning)
+}
+
+/// The same for several places at once.
+pub fn check_and_open_dests(
+    app: &App,
+    dests: &[PathBuf],
+    burning: &Burning,
+) -> Result<Vec<Drives>, RunError> {
+    let name = app.common.set.as_ref();
+    let catalog = app.around.catalog(&app.common)?;
+    for dest in dests {
+        check_dest(app, dest, burning, None, name)?;
+        let burner = Some(burner(dest, burning));
+        let guard = ProgramGuard { catalog: &catalog, name, burner, drill: false, new_set: None };
+        guard.check(app.context())?;
+    }
+    refuse_one_twice(dests)?;
+    open_dests(app, dests, burning)
+}
+
+/// One drive, or one shelf, by two names would be two to all that comes after.
+pub fn refuse_one_twice(dests: &[PathBuf]) -> Result<(), RunError> {
+    for (at, dest) in dests.iter().enumerate() {
+        let mut before = dests[..at].iter();
+        if let Some(other) = before.find(|other| is_same_place(other, dest)) {
+            let [one, other] = [other, dest].map(|path| shown(path.as_os_str().as_bytes()));
+            return Err(RunError::Usage(match one == other {
+                true => format!("{one} is named twice"),
+                false => format!("{one} and {other} are the same drive or shelf"),
+            }));
+        }
+    }
+    Ok(())
+}
+
+/// A device by its number, a directory by its own; one that is missing by where it will be.
+fn is_same_place(one: &Path, other: &Path) -> bool {
+    match (fs::metadata(one), fs::metadata(other)) {
+        (Ok(a), Ok(b)) if a.rdev() != 0 || b.rdev() != 0 => a.rdev() == b.rdev(),
+        (Ok(a), Ok(b)) => (a.dev(), a.ino()) == (b.dev(), b.ino()),
+        (Err(_), Err(_)) => {
+            let above = |path: &Path| dir_of(path).canonicalize().ok();
+            one.file_name() == other.file_name() && above(one) == above(other)
+        }
+        _ => false,
+    }
+}
+
+/// Where discs go: drives and shelves, which work at once. With a drive that only reads the others
+/// only burn.
+pub fn open_dests(
+    app: &App,
+    dests: &[PathBuf],
+    burning: &Burning,
+) -> Result<Vec<Drives>, RunError> {
+    if let ([dest], false) = (dests, dests.iter().any(|dest| is_device(dest))) {
+        return Ok(vec![open_dest(app, dest, burning)?]);
+    }
+    let alone = Burning { verify_drive: None, ..burning.clone() };
+    let readers = match &burning.verify_drive {
+        Some(drive) => std::slice::from_ref(drive),
+        None => &burning.readers,
+    };
+    let is_in = |places: &[PathBuf], one: &Path| places.iter().any(|p| is_same_place(p, one));
+    let mut drives = Vec::new();
+    for dest in dests {
+        let mut opened = open_dest(app, dest, &alone)?;
+        if !readers.is_empty() && is_device(dest) && !is_in(readers, dest) {
+            opened.roles = Roles::BURNS;
+        }
+        drives.push(opened);
+    }
+    for (at, reader) in readers.iter().enumerate() {
+        if !is_in(dests, reader) && !is_in(&readers[..at], reader) {
+            drives.push(Drives::with_roles(open_drive(app, reader, &alone)?, Roles::READS));
+        }
+    }
+    Ok(drives)
 }
 
 /// Whether the programs are there that try the next discs of a set that the catalog knows.

@@ -42,7 +42,7 @@ pub enum Verb {
     Rescue(RescueArgs),
     /// Close a partly filled disc so that it can be burned
     Flush(FlushArgs),
-    /// Watch a drive: burn staged discs on blanks, verify coldcut discs
+    /// Watch drives: burn staged discs on blanks, verify coldcut discs
     Watch(WatchArgs),
     /// List optical drives and the discs in them
     Drives(DrivesArgs),
@@ -111,8 +111,8 @@ impl Verb {
 pub struct BackupArgs {
     /// The directory to back up, or a set of the configuration files
     pub source: PathBuf,
-    /// The drive (/dev/sr0) or shelf to write to; a missing shelf is created
-    pub dest: Option<PathBuf>,
+    /// The drive (/dev/sr0) or shelf to write to, or several at once; a missing shelf is created
+    pub dest: Vec<PathBuf>,
     /// Pack discs and leave them in the staging area (no DEST)
     #[arg(long)]
     pub stage: bool,
@@ -202,15 +202,16 @@ pub struct BackupArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>")]
+#[command(override_usage = "coldcut burn [OPTIONS] [DISC]... <DEST>...")]
 pub struct BurnArgs {
-    /// The discs to burn, such as 3-5,7 [default: all staged], followed by the drive or shelf
+    /// The discs to burn, such as 3-5,7 [default: all staged], followed by the drives or
+    /// shelves
     #[arg(value_name = "DISC|DEST")]
     pub(super) words: Vec<OsString>,
     #[arg(skip)]
     pub discs: Vec<DiscNo>,
     #[arg(skip)]
-    pub dest: PathBuf,
+    pub dest: Vec<PathBuf>,
     #[command(flatten)]
     pub burning: Burning,
     #[command(flatten)]
@@ -332,11 +333,9 @@ pub struct FlushArgs {
 
 #[derive(Args, Debug)]
 pub struct WatchArgs {
-    /// The drive to watch
+    /// The drives to watch
     #[arg(value_name = "DRIVE")]
-    pub(super) typed: Option<PathBuf>,
-    #[arg(skip)]
-    pub drive: PathBuf,
+    pub drives: Vec<PathBuf>,
     /// Exit when nothing is left to burn
     #[arg(long)]
     pub until_done: bool,

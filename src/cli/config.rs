@@ -5,6 +5,7 @@
 mod error;
 mod files;
 mod known;
+mod pool;
 mod section;
 
 pub use error::ConfigError;
@@ -14,6 +15,7 @@ use super::args::{Cli, Verb};
 use crate::model::SetName;
 use clap::{ArgMatches, Command};
 pub use known::KnownOptions;
+use pool::{POOL, Pool};
 use section::{DEST, DRIVE, SOURCE, Section, place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -25,6 +27,7 @@ use toml::{Table, Value};
 pub struct Config {
     top: Section,
     sets: BTreeMap<SetName, Section>,
+    pool: Pool,
 }
 
 /// What the files say for the command in hand.
@@ -33,9 +36,14 @@ pub struct CommandConfig {
     /// The set, where the typed SOURCE is its name or its directory.
     pub backup: Option<SetName>,
     pub source: Option<PathBuf>,
-    /// The set's destination, or the drive: what is meant where none was typed.
+    /// The set's destination, or the drives: what is meant where no DEST was typed.
+    pub places: Vec<PathBuf>,
+    /// Where discs are read back that go to those places; empty: where they are burned.
+    pub readers: Vec<PathBuf>,
+    /// The same where no FROM was typed.
     pub place: Option<PathBuf>,
-    pub drive: Option<PathBuf>,
+    /// What is watched where no drive was typed.
+    pub drives: Vec<PathBuf>,
     /// All sets of the files.
     pub configured: Vec<SetName>,
     options: Section,
@@ -66,6 +74,11 @@ impl Config {
             reason,
         };
         for (key, value) in table {
+            if key == POOL {
+                let of_key = |(key, why): (String, String)| told("[pool]", &key, why);
+                self.pool.lay(value).map_err(of_key)?;
+                continue;
+            }
             if key != "set" {
                 top_key(known, &key, &value).map_err(|why| told("top level", &key, why))?;
                 known.lay(&mut self.top, key, value);
@@ -79,7 +92,10 @@ impl Config {
                 }
             }
         }
-        Ok(())
+        match self.top.contains_key(DRIVE) && !self.pool.burn.is_empty() {
+            true => Err(told("top level", DRIVE, "[pool] names the drives; remove one".to_owned())),
+            false => Ok(()),
+        }
     }
 
     /// The sets that have a table.
@@ -110,15 +126,23 @@ impl Config {
         for (key, value) in section.into_iter().flatten() {
             known.lay(&mut options, key.clone(), value.clone());
         }
-        let drive = place(DRIVE, &self.top);
+        let dest = section.and_then(|section| place(DEST, section));
+        let drives = match place(DRIVE, &self.top) {
+            Some(drive) => vec![drive],
+            None => self.pool.burn.clone(),
+        };
+        let readers = if dest.is_none() { self.pool.read.clone() } else { Vec::new() };
+        let places = dest.map_or(drives.clone(), |dest| vec![dest]);
         let source = section.and_then(|section| place(SOURCE, section));
         if let (Some(name), None) = (&backup, &source) {
             return Err(ConfigError::NoSource(name.clone()));
         }
         Ok(CommandConfig {
-            place: section.and_then(|section| place(DEST, section)).or(drive.clone()),
+            place: readers.first().or(places.first()).cloned(),
+            places,
+            readers,
             source,
-            drive,
+            drives,
             configured: self.sets.keys().cloned().collect(),
             backup,
             options,

@@ -2,8 +2,8 @@
 //! which name places where none was typed.
 
 use super::args::{
-    BackupArgs, BurnArgs, CatalogArgs, CatalogWork, Cli, DrillArgs, SetArgs, SetWork, StatusArgs,
-    Verb,
+    BackupArgs, BurnArgs, Burning, CatalogArgs, CatalogWork, Cli, DrillArgs, SetArgs, SetWork,
+    StatusArgs, Verb,
 };
 use super::config::{CommandConfig, Config};
 use super::values;
@@ -11,7 +11,7 @@ use crate::flow::status::latest::StatusLimits;
 use crate::model::path::shown;
 use crate::model::{DiscList, DiscNo, SetName};
 use clap::error::ErrorKind;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::time::Duration;
@@ -41,13 +41,14 @@ impl Cli {
             );
         }
         let place = chosen.place.clone();
+        let places = Places { dest: chosen.places.clone(), readers: chosen.readers.clone() };
         match &mut self.verb {
             Verb::Backup(backup) => {
                 self.common.set = self.common.set.take().or(chosen.backup.clone());
-                backup.fill(chosen);
+                backup.fill(chosen, places);
                 backup.check()
             }
-            Verb::Burn(burn) => burn.split(place),
+            Verb::Burn(burn) => burn.split(places),
             Verb::Drill(drill) => drill.split(),
             Verb::Restore(restore) => {
                 restore.from =
@@ -59,8 +60,7 @@ impl Cli {
                 Ok(())
             }
             Verb::Copy(copy) => {
-                copy.dest = or_configured("copy DISC <DEST>", copy.typed.take(), place)?;
-                Ok(())
+                places.fill("copy DISC <DEST>...", &mut copy.dest, &mut copy.burning)
             }
             Verb::Check(check) => {
                 let typed = check.typed.take();
@@ -71,8 +71,8 @@ impl Cli {
                 Ok(())
             }
             Verb::Watch(watch) => {
-                watch.drive = or_configured("watch <DRIVE>", watch.typed.take(), chosen.drive)?;
-                Ok(())
+                let places = Places { dest: chosen.drives, readers: Vec::new() };
+                places.fill("watch <DRIVE>...", &mut watch.drives, &mut watch.burning)
             }
             Verb::Catalog(catalog) => catalog.check(),
             Verb::Set(set) => set.check(),
@@ -96,24 +96,47 @@ fn or_configured(
     typed.or(configured).ok_or_else(missing)
 }
 
+/// Where discs go by the files, and where they are read back.
+struct Places {
+    dest: Vec<PathBuf>,
+    readers: Vec<PathBuf>,
+}
+
+impl Places {
+    /// What is typed counts; else what the files say.
+    fn fill(
+        self,
+        usage: &str,
+        dest: &mut Vec<PathBuf>,
+        burning: &mut Burning,
+    ) -> Result<(), UsageError> {
+        if dest.is_empty() {
+            (*dest, burning.readers) = (self.dest, self.readers);
+        }
+        or_configured(usage, dest.first().cloned(), None)?;
+        check_places(dest)
+    }
+}
+
 impl BackupArgs {
-    fn fill(&mut self, chosen: CommandConfig) {
+    fn fill(&mut self, chosen: CommandConfig, places: Places) {
         self.configured = chosen.configured;
         if let (Some(_), Some(source)) = (chosen.backup, chosen.source) {
             self.source = source;
         }
-        if !self.stage && self.dest.is_none() {
-            self.dest = chosen.place;
+        if !self.stage && self.dest.is_empty() {
+            (self.dest, self.burning.readers) = (places.dest, places.readers);
         }
     }
 
     fn check(&self) -> Result<(), UsageError> {
-        match (self.stage, &self.dest) {
-            (true, Some(_)) => slip(
+        check_places(&self.dest)?;
+        match (self.stage, &self.dest[..]) {
+            (true, [_, ..]) => slip(
                 ErrorKind::ArgumentConflict,
                 "backup --stage takes SOURCE only; DEST is for burn",
             ),
-            (false, None) if !self.dry_run && !self.may_be_a_mistyped_set() => {
+            (false, []) if !self.dry_run && !self.may_be_a_mistyped_set() => {
                 slip(ErrorKind::MissingRequiredArgument, BackupArgs::NO_DEST)
             }
             _ => Ok(()),
@@ -147,16 +170,37 @@ impl CatalogArgs {
 }
 
 impl BurnArgs {
-    /// The last word is the place, all before it are numbers; clap wants optional words last.
-    /// Where the files name a place, a number at the end is a disc, too.
-    fn split(&mut self, configured: Option<PathBuf>) -> Result<(), UsageError> {
-        let is_place = |word: &OsString| configured.is_none() || disc_list(word).is_err();
-        let typed = self.words.last().is_some_and(is_place).then(|| self.words.pop()).flatten();
-        self.dest =
-            or_configured("burn [DISC]... <DEST>", typed.map(PathBuf::from), configured.clone())?;
+    /// Numbers come first, and places after them; clap wants optional words last. Where the files
+    /// name a place, a number at the end is a disc, too.
+    fn split(&mut self, configured: Places) -> Result<(), UsageError> {
+        let is_place = |word: &OsString| configured.dest.is_empty() || disc_list(word).is_err();
+        let places = match self.words.last().is_some_and(is_place) {
+            true => 1 + self.words.iter().rev().skip(1).take_while(|word| has_slash(word)).count(),
+            false => 0,
+        };
+        let typed = self.words.split_off(self.words.len() - places);
+        self.dest = typed.into_iter().map(PathBuf::from).collect();
+        configured.fill("burn [DISC]... <DEST>...", &mut self.dest, &mut self.burning)?;
         self.discs = discs(&mut self.words)?;
         Ok(())
     }
+}
+
+fn has_slash(word: &OsStr) -> bool {
+    word.as_bytes().contains(&b'/')
+}
+
+/// Among several places a word without a slash may be a second source, or a number mistyped, and
+/// would become a shelf.
+fn check_places(places: &[PathBuf]) -> Result<(), UsageError> {
+    let bare = places.iter().find(|place| !has_slash(place.as_os_str()));
+    let Some(bare) = bare.filter(|_| places.len() > 1) else { return Ok(()) };
+    let bare = shown(bare.as_os_str().as_bytes());
+    let text = format!(
+        "of several drives or shelves, each needs a slash in its name: is {bare} one of them? \
+         Write ./{bare} then"
+    );
+    Err((ErrorKind::ValueValidation, text))
 }
 
 impl DrillArgs {

@@ -10,6 +10,33 @@ pub struct Stop {
     wish: Arc<StopState>,
     /// So many asks are needed before this one stops anybody.
     from: u32,
+    /// One of several waits may be ended alone.
+    recall: Option<Recall>,
+}
+
+/// Ends one wait of a run that goes on: as long as what is waited for has not come.
+#[derive(Clone, Debug, Default)]
+pub struct Recall(Arc<AtomicI32>);
+
+/// What became of a wait.
+const RECALLED: i32 = 1;
+const HAS_COME: i32 = 2;
+
+impl Recall {
+    /// Nobody need wait any more; of no effect once it has come.
+    pub fn ask(&self) {
+        let _ = self.0.compare_exchange(0, RECALLED, Ordering::SeqCst, Ordering::SeqCst);
+    }
+
+    /// What was waited for is there, and nobody recalls it any more. `false`: it was recalled before.
+    pub fn has_come(&self) -> bool {
+        let before = self.0.compare_exchange(0, HAS_COME, Ordering::SeqCst, Ordering::SeqCst);
+        before != Err(RECALLED)
+    }
+
+    pub fn is_asked(&self) -> bool {
+        self.0.load(Ordering::SeqCst) == RECALLED
+    }
 }
 
 #[derive(Debug, Default)]
@@ -29,7 +56,7 @@ pub struct Stopped(pub i32);
 
 impl Default for Stop {
     fn default() -> Stop {
-        Stop { wish: Arc::default(), from: 1 }
+        Stop { wish: Arc::default(), from: 1, recall: None }
     }
 }
 
@@ -59,12 +86,19 @@ impl Stop {
 
     /// The same wish for a work that is finished first: only the second time stops it.
     pub fn insisted(&self) -> Stop {
-        Stop { wish: self.wish.clone(), from: 2 }
+        Stop { wish: self.wish.clone(), from: 2, recall: None }
+    }
+
+    /// The same wish for a work that can be recalled while it waits.
+    pub fn recallable(&self, recall: &Recall) -> Stop {
+        Stop { recall: Some(recall.clone()), ..self.clone() }
     }
 
     /// `Err` once somebody asked. Long loops call this for each file or block.
     pub fn check(&self) -> Result<(), Stopped> {
         match self.wish.signal.load(Ordering::Relaxed) {
+            // No signal: who recalls it knows.
+            0 if self.recall.as_ref().is_some_and(Recall::is_asked) => Err(Stopped(0)),
             0 => Ok(()),
             _ if self.from > 1 && self.asks() < self.from => Ok(()),
             signal => Err(Stopped(signal)),
@@ -117,6 +151,20 @@ mod tests {
         assert_eq!(stop.insisted().check(), Ok(()));
         stop.ask(15);
         assert_eq!(stop.insisted().check(), Err(Stopped(1)));
+    }
+
+    #[test]
+    fn one_wait_is_ended_alone_unless_what_it_waits_for_has_come() {
+        let (stop, early, late) = (Stop::new(), Recall::default(), Recall::default());
+        let (one, other) = (stop.recallable(&early), stop.recallable(&late));
+        early.ask();
+        assert!(one.check().is_err() && other.check().is_ok() && stop.check().is_ok());
+        assert!(one.insisted().check().is_ok() && !early.has_come());
+        assert!(late.has_come());
+        late.ask();
+        assert_eq!((other.check(), late.is_asked()), (Ok(()), false));
+        stop.ask(2);
+        assert_eq!(other.check(), Err(Stopped(2)));
     }
 
     #[test]

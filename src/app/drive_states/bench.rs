@@ -165,7 +165,7 @@ impl DriveStateBench {
             copies: Some(1),
             ..backup_request(dir, name().as_str(), disc_size, keys())
         };
-        backup(&request, Some(&mut self.burner()), self.context()).map(|_| Exit::Done)
+        backup(&request, &mut [self.burner()], self.context()).map(|_| Exit::Done)
     }
 
     fn burn(&self) -> Result<Exit, FlowError> {
@@ -251,7 +251,8 @@ impl DriveStateBench {
             true => Drives::one(Box::new(Shelf::open(&shelf)?)),
             false => self.burner(),
         };
-        copy(&request, source, &mut drives, self.context()).map(|_| Exit::Done)
+        copy(&request, source, std::slice::from_mut(&mut drives), self.context())
+            .map(|_| Exit::Done)
     }
 
     fn drill(&self) -> Result<Exit, FlowError> {
@@ -290,14 +291,14 @@ impl DriveStateBench {
 
     fn watch(&self) -> Result<Exit, FlowError> {
         let request = WatchRequest {
-            device: PATH.into(),
+            devices: vec![PATH.into()],
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             scratch: self.path("scratch"),
             until_done: true,
             trust: Default::default(),
         };
-        let report = watch(&request, &mut self.burner(), self.context())?;
+        let report = watch(&request, &mut [self.burner()], self.context())?;
         Ok(match (report.damaged, report.failures) {
             (0, 0) => Exit::Done,
             (0, _) => Exit::Incomplete,

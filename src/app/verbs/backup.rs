@@ -8,6 +8,7 @@ use crate::flow::backup::guards::{NewSetGuard, ProgramGuard};
 use crate::flow::backup::shrink::MAY_SHRINK;
 use crate::flow::backup::{BackupPlan, BackupReport, BackupRequest, backup, dry_run};
 use crate::flow::base::keys::KeyRing;
+use crate::flow::burn::station::Drives;
 use crate::flow::staging::area::need;
 use crate::flow::staging::disc_size::DiscSize;
 use crate::flow::staging::holding::HoldPolicy;
@@ -24,28 +25,38 @@ use crate::ui::summary::{BackupSummary, PathTally};
 use std::io::ErrorKind;
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 
-use super::{burner, check_dest, is_device, open_dest, open_shelf, signer, text};
+use super::{
+    burner, check_dest, is_device, open_dests, open_shelf, refuse_one_twice, signer, text,
+};
 
 pub fn run(app: &App, args: BackupArgs) -> Result<Exit, RunError> {
     app.with_keys(|keys| {
         let mut request = request(app, &args, keys)?;
         guard(app, &args, &request)?;
         if args.dry_run {
-            let dest = request.shelf.as_deref().filter(|dest| dest.is_dir());
+            let dest = request.shelves.iter().find(|dest| dest.is_dir());
             let mut shelf = dest.map(|dest| open_shelf(app, dest)).transpose()?;
-            let is_burned = args.dest.as_deref().is_some_and(is_device);
+            let is_burned = args.dest.iter().any(|dest| is_device(dest));
             let planned = dry_run(&request, shelf.as_deref_mut(), app.context())?;
             return plan(app, &planned, is_burned);
         }
-        let dest = args.dest.as_deref();
-        let mut drives = dest.map(|dest| open_dest(app, dest, &args.burning)).transpose()?;
-        if let (None, Some(drives)) = (args.disc_size, &mut drives) {
-            // Discs are planned for the blank that lies ready.
-            request.disc_size.blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
+        let mut drives = open_dests(app, &args.dest, &args.burning)?;
+        if args.disc_size.is_none() {
+            request.disc_size.blank = smallest_blank(&mut drives)?;
         }
-        let report = backup(&request, drives.as_mut(), app.context_for(&args.burning))?;
+        let report = backup(&request, &mut drives, app.context_for(&args.burning))?;
         tell(app, &report)
     })
+}
+
+/// Discs are planned for the blanks that lie ready: each fits into any of them.
+fn smallest_blank(drives: &mut [Drives]) -> Result<Option<Sectors>, RunError> {
+    let mut smallest = None;
+    for drives in drives.iter_mut().filter(|drives| drives.roles.burns) {
+        let blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
+        smallest = smallest.into_iter().chain(blank).min();
+    }
+    Ok(smallest)
 }
 
 fn request<'a>(
@@ -54,7 +65,7 @@ fn request<'a>(
     keys: KeyRing<'a>,
 ) -> Result<BackupRequest<'a>, RunError> {
     let source = resolve::source(&args.source).map_err(|error| no_source(args, error))?;
-    if args.dest.is_none() && !args.stage && !args.dry_run {
+    if args.dest.is_empty() && !args.stage && !args.dry_run {
         return Err(RunError::Usage(BackupArgs::NO_DEST.to_owned()));
     }
     let name = match &app.common.set {
@@ -65,7 +76,7 @@ fn request<'a>(
         name,
         catalog: app.around.catalog(&app.common)?,
         staging: app.around.staging(&app.common)?,
-        shelf: args.dest.clone().filter(|dest| !is_device(dest)),
+        shelves: args.dest.iter().filter(|dest| !is_device(dest)).cloned().collect(),
         disc_size: DiscSize { typed: args.disc_size, blank: None },
         archive_size: args.archive_size,
         compression: args.compress,
@@ -111,18 +122,24 @@ fn no_source(args: &BackupArgs, error: ResolveError) -> ResolveError {
 /// What is refused or asked before anything is opened, made or read: first what no answer changes. A
 /// dry run asks nobody, and is refused what a run would be that nobody answers.
 fn guard(app: &App, args: &BackupArgs, request: &BackupRequest) -> Result<(), RunError> {
-    if let Some(dest) = &args.dest {
+    for dest in &args.dest {
         let (source, name) = (Some(request.source.as_path()), Some(&request.name));
         check_dest(app, dest, &args.burning, source, name)?;
     }
-    ProgramGuard {
+    refuse_one_twice(&args.dest)?;
+    let program_guard = |burner| ProgramGuard {
         catalog: &request.catalog,
         name: Some(&request.name),
-        burner: args.dest.as_deref().map(|dest| burner(dest, &args.burning)),
+        burner,
         drill: !args.no_drill,
         new_set: Some((request.keys.of_new_set(), request.compression)),
+    };
+    if args.dest.is_empty() {
+        program_guard(None).check(app.context())?;
     }
-    .check(app.context())?;
+    for dest in &args.dest {
+        program_guard(Some(burner(dest, &args.burning))).check(app.context())?;
+    }
     let operator: &dyn Operator = if args.dry_run { &Nobody } else { &app.person };
     let guard = NewSetGuard {
         catalog: &request.catalog,

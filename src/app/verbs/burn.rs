@@ -8,12 +8,12 @@ use crate::ui::json::event::{Event, Summary};
 use crate::ui::json::numbers;
 use crate::ui::json::storing::{BurnSummary, BurnedObject};
 
-use super::check_and_open_dest;
+use super::check_and_open_dests;
 
 pub fn run(app: &App, args: BurnArgs) -> Result<Exit, RunError> {
     let catalog = app.around.catalog(&app.common)?;
     let staging = app.around.staging(&app.common)?;
-    let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
+    let mut drives = check_and_open_dests(app, &args.dest, &args.burning)?;
     let name = app.common.set.as_ref();
     let context = app.context_for(&args.burning);
     let report = burn_staged(&catalog, &staging, name, &args.discs, &mut drives, context)?;

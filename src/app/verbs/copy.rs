@@ -7,7 +7,7 @@ use crate::ui::exit::Exit;
 use crate::ui::json::event::Event;
 use crate::ui::json::storing::CopiedObject;
 
-use super::{check_and_open_dest, open_source, trust};
+use super::{check_and_open_dests, open_source, trust};
 
 pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
     let request = CopyRequest {
@@ -20,7 +20,7 @@ pub fn run(app: &App, args: CopyArgs) -> Result<Exit, RunError> {
     };
     let source = request.from.as_deref().map(|from| open_source(app, from)).transpose()?;
     let mut source = source.flatten();
-    let mut drives = check_and_open_dest(app, &args.dest, &args.burning)?;
+    let mut drives = check_and_open_dests(app, &args.dest, &args.burning)?;
     let context = app.context_for(&args.burning);
     let copied = copy(&request, source.as_deref_mut(), &mut drives, context)?;
     for done in copied {

@@ -2,26 +2,38 @@
 
 use crate::app::{App, RunError};
 use crate::cli::args::WatchArgs;
+use crate::flow::burn::station::Drives;
 use crate::flow::service::watch::{WatchReport, WatchRequest, watch};
 use crate::model::plural;
 use crate::ui::exit::Exit;
 use crate::ui::json::event::Summary;
 use crate::ui::json::storing::{DiscOfSetObject, WatchSummary};
 
-use super::{check_and_open_dest, trust};
+use super::{check_and_open_dest, check_and_open_dests, trust};
 
 pub fn run(app: &App, args: WatchArgs) -> Result<Exit, RunError> {
     let request = WatchRequest {
-        device: args.drive.clone(),
+        devices: args.drives.clone(),
         catalog: app.around.catalog(&app.common)?,
         staging: app.around.staging(&app.common)?,
         scratch: app.scratch()?,
         until_done: args.until_done,
         trust: trust(app, args.verify_signature.as_deref())?,
     };
-    let mut drives = check_and_open_dest(app, &args.drive, &args.burning)?;
+    let mut drives = open(app, &args)?;
     let report = watch(&request, &mut drives, app.context_for(&args.burning))?;
     tell(app, &report)
+}
+
+/// Each drive reads back what it burned, unless there is one, and another to read in.
+fn open(app: &App, args: &WatchArgs) -> Result<Vec<Drives>, RunError> {
+    if let [drive] = &args.drives[..] {
+        return Ok(vec![check_and_open_dest(app, drive, &args.burning)?]);
+    }
+    match args.burning.verify_drive {
+        Some(_) => Err(RunError::Usage("--verify-drive is for a watch of one drive".to_owned())),
+        None => check_and_open_dests(app, &args.drives, &args.burning),
+    }
 }
 
 fn tell(app: &App, report: &WatchReport) -> Result<Exit, RunError> {

@@ -176,6 +176,9 @@ pub struct Burning {
     /// Verify discs in this drive instead of the burner
     #[arg(long, value_name = "DEVICE", help_heading = "Drives")]
     pub verify_drive: Option<PathBuf>,
+    /// The same, from the configuration files: for discs that go to their drives.
+    #[arg(skip)]
+    pub readers: Vec<PathBuf>,
     /// Allow overwriting a rewritable disc (BD-RE), after a prompt that names it
     #[arg(long, help_heading = "Drives")]
     pub overwrite_disc: bool,

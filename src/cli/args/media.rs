@@ -66,11 +66,10 @@ pub struct CopyArgs {
     /// The discs: 3, or several as 1-4,7
     #[arg(value_name = "DISCS", value_parser = values::discs)]
     pub discs: DiscList,
-    /// The drive or shelf to put the copy on; a missing shelf is created
+    /// The drive or shelf to put the copies on, or several that share them; a missing shelf is
+    /// created
     #[arg(value_name = "DEST")]
-    pub(in crate::cli) typed: Option<PathBuf>,
-    #[arg(skip)]
-    pub dest: PathBuf,
+    pub dest: Vec<PathBuf>,
     /// Where to read a copy [default: the staging area, or a shelf that has one]
     #[arg(long, value_name = "FROM")]
     pub from: Option<PathBuf>,

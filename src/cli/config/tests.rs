@@ -57,7 +57,7 @@ fn a_set_of_the_files_needs_its_name_and_nothing_more() {
     assert!(cli.common.keys.encrypt && cli.common.wait.is_some());
     let backup = backup_of(cli);
     assert_eq!(backup.source, Path::new("/srv/photos"));
-    assert_eq!(backup.dest, Some("/shelf".into()));
+    assert_eq!(backup.dest, [PathBuf::from("/shelf")]);
     assert_eq!((backup.min_fill, backup.exclude.len()), (Some(80), 2));
     assert!(backup.disc_size.is_some());
 }
@@ -70,7 +70,7 @@ fn a_set_is_known_by_its_directory_too_and_a_directory_by_its_slash() {
         cli.common.keys.encrypt,
         "a set that is closed must not be stored in clear by its path"
     );
-    assert_eq!(backup_of(cli).dest, Some("/other".into()));
+    assert_eq!(backup_of(cli).dest, [PathBuf::from("/other")]);
     let cli = typed("backup ./photos /other");
     assert_eq!((cli.common.set, cli.common.keys.encrypt), (None, false));
 }
@@ -78,7 +78,7 @@ fn a_set_is_known_by_its_directory_too_and_a_directory_by_its_slash() {
 #[test]
 fn what_is_typed_wins_wherever_it_stands() {
     let backup = backup_of(typed("backup photos /d --disc-size 2M --min-fill 5 --exclude x"));
-    assert_eq!((backup.dest, backup.min_fill), (Some("/d".into()), Some(5)));
+    assert_eq!((backup.dest, backup.min_fill), (vec!["/d".into()], Some(5)));
     assert_eq!(backup.disc_size, Some(Sectors(1024)));
     assert_eq!(backup.exclude, ["*.tmp", "cache/", "x"]);
     for line in
@@ -109,12 +109,12 @@ fn the_users_file_wins_over_the_machines_and_a_set_over_the_top_level() {
 
 #[test]
 fn places_come_from_the_set_or_the_drive() {
-    assert_eq!(backup_of(typed("backup mail")).dest, Some("/dev/sr0".into()));
-    assert_eq!(backup_of(typed("backup photos --stage")).dest, None);
+    assert_eq!(backup_of(typed("backup mail")).dest, [PathBuf::from("/dev/sr0")]);
+    assert_eq!(backup_of(typed("backup photos --stage")).dest, [""; 0].map(PathBuf::from));
     let place = |line: &str| match typed(line).verb {
         Verb::Restore(restore) => (restore.from, restore.target),
         Verb::Verify(verify) => (verify.from, PathBuf::new()),
-        Verb::Watch(watch) => (watch.drive, PathBuf::new()),
+        Verb::Watch(mut watch) => (watch.drives.remove(0), PathBuf::new()),
         other => panic!("{other:?}"),
     };
     assert_eq!(place("restore /t"), ("/dev/sr0".into(), "/t".into()));
@@ -126,9 +126,61 @@ fn places_come_from_the_set_or_the_drive() {
 }
 
 #[test]
+fn a_pool_of_drives_is_meant_where_no_dest_is_typed() {
+    let pool = r#"
+[pool]
+burn = ["/dev/sr0", "usb-HL-DT-ST_BD-RE-0:0"]
+read = ["/dev/sr0", "/dev/sr9"]
+[set.photos]
+source = "/srv/photos"
+dest = "/shelf"
+[set.mail]
+source = "/srv/mail"
+"#;
+    let line = |line: &str| with(&[("/etc/coldcut.toml", pool)], line).unwrap();
+    let burners = ["/dev/sr0", "/dev/disk/by-id/usb-HL-DT-ST_BD-RE-0:0"].map(PathBuf::from);
+    let readers = ["/dev/sr0", "/dev/sr9"].map(PathBuf::from);
+    let backup = backup_of(line("backup mail"));
+    assert_eq!((&backup.dest[..], &backup.burning.readers[..]), (&burners[..], &readers[..]));
+    let backup = backup_of(line("backup mail /f"));
+    assert_eq!((&backup.dest[..], backup.burning.readers.len()), (&["/f".into()][..], 0));
+    let backup = backup_of(line("backup photos"));
+    assert_eq!((&backup.dest[..], backup.burning.readers.len()), (&["/shelf".into()][..], 0));
+    match line("burn --set mail 3").verb {
+        Verb::Burn(burn) => {
+            assert_eq!((burn.discs, &burn.dest[..]), (vec![DiscNo(3)], &burners[..]))
+        }
+        other => panic!("{other:?}"),
+    }
+    match line("watch").verb {
+        Verb::Watch(watch) => assert_eq!(watch.drives, burners),
+        other => panic!("{other:?}"),
+    }
+    match line("verify --set mail").verb {
+        Verb::Verify(verify) => assert_eq!(verify.from, readers[0]),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_pool_that_cannot_be_meant_so_is_refused_with_its_file() {
+    for (text, what) in [
+        ("drive = \"/dev/sr0\"\n[pool]\nburn = [\"/dev/sr1\"]", "[pool] names the drives"),
+        ("[pool]\nread = [\"/dev/sr1\"]", "drives that burn"),
+        ("[pool]\nburn = \"/dev/sr1\"", "a list of drives"),
+        ("[pool]\nburn = [\"dev/sr1\"]", "from /"),
+        ("[pool]\ndrives = []", "the keys burn and read"),
+        ("pool = 3", "write a table"),
+    ] {
+        let said = refused(text, "drives");
+        assert!(said.contains(what) && said.contains("/etc/coldcut.toml"), "{text}: {said}");
+    }
+}
+
+#[test]
 fn burn_takes_a_number_at_its_end_for_a_disc_where_a_drive_is_configured() {
     let burn = |line: &str| match typed(line).verb {
-        Verb::Burn(burn) => (burn.discs, burn.dest),
+        Verb::Burn(mut burn) => (burn.discs, burn.dest.remove(0)),
         other => panic!("{other:?}"),
     };
     assert_eq!(burn("burn"), (vec![], "/dev/sr0".into()));

@@ -35,7 +35,7 @@ fn the_definition_is_sound() {
 fn a_plain_backup_has_the_defaults() {
     let backup = backup("backup /src /shelf");
     assert_eq!(backup.source, std::path::PathBuf::from("/src"));
-    assert_eq!(backup.dest, Some("/shelf".into()));
+    assert_eq!(backup.dest, [PathBuf::from("/shelf")]);
     assert_eq!(backup.archive_size, Bytes(1 << 30));
     assert_eq!((backup.disc_size, backup.compress, backup.min_fill), (None, None, None));
     assert!(!backup.stage && !backup.dry_run && !backup.rehash && !backup.flush);
@@ -74,7 +74,7 @@ fn backup_takes_both_places_and_stage_takes_one() {
 #[test]
 fn burn_takes_numbers_and_then_a_place() {
     let burn = |line: &str| match typed(line).verb {
-        Verb::Burn(burn) => (burn.discs, burn.dest),
+        Verb::Burn(mut burn) => (burn.discs, burn.dest.remove(0)),
         other => panic!("{other:?}"),
     };
     assert_eq!(burn("burn shelf"), (vec![], "shelf".into()));
@@ -84,6 +84,22 @@ fn burn_takes_numbers_and_then_a_place() {
     assert_eq!(refused("burn").0, 2);
     assert_eq!(refused("burn 0 shelf").0, 2);
     assert!(refused("burn one shelf").1.contains("number"));
+}
+
+#[test]
+fn several_places_are_told_from_numbers_and_sources_by_their_slashes() {
+    let burn = |line: &str| match typed(line).verb {
+        Verb::Burn(burn) => (burn.discs, burn.dest),
+        other => panic!("{other:?}"),
+    };
+    let two = || ["/dev/sr0", "./7"].map(PathBuf::from).to_vec();
+    assert_eq!(burn("burn /dev/sr0 ./7"), (vec![], two()));
+    assert_eq!(burn("burn 3 4 /dev/sr0 ./7"), (vec![DiscNo(3), DiscNo(4)], two()));
+    assert_eq!(backup("backup s /dev/sr0 ./7").dest, two());
+    for line in ["burn 3o ./7", "burn /dev/sr0 3 ./7", "burn ./7 shelf", "backup s docs /dev/sr0"] {
+        assert_eq!(refused(line).0, 2, "{line}");
+    }
+    assert!(refused("backup s docs /dev/sr0").1.contains("./docs"));
 }
 
 #[test]

@@ -29,11 +29,12 @@ use crate::scan::content::Source;
 use crate::flow::backup::compare::SourceComparison;
 use crate::flow::backup::pack::PackWork;
 use crate::flow::backup::refill::spare;
+use crate::flow::backup::writer::DiscWriter;
 use crate::flow::base::protection::{is_protected, needs_par2};
 use crate::flow::base::turn::{hold_disc, hold_set, open_to_record, unless_in_use};
-use crate::flow::burn::pipeline::{Beside, beside};
+use crate::flow::burn::pipeline::{Beside, Stations, beside};
 use crate::flow::burn::records::waiting;
-use crate::flow::burn::station::{Drives, Station};
+use crate::flow::burn::station::Drives;
 use crate::flow::drill::drill_without_keys;
 use crate::flow::library::shelves::say_other_shelf;
 use crate::flow::staging::area::{Staging, need};
@@ -51,7 +52,7 @@ pub use survey::{BackupPlan, dry_run};
 /// The whole run. Without a drive it ends with what is staged.
 pub fn backup(
     request: &BackupRequest,
-    drives: Option<&mut Drives>,
+    drives: &mut [Drives],
     context: Context,
 ) -> Result<BackupReport, FlowError> {
     // What needs no catalog is looked at before one is made.
@@ -60,8 +61,7 @@ pub fn backup(
     needs_par2(wants_discs || request.parity.unwrap_or(0) > 0, context)?;
     let staging = Staging::open(&request.staging)?;
     let mut catalog = open_to_record(&request.catalog, context)?;
-    let mut drives = drives;
-    if let Some(drives) = drives.as_deref_mut() {
+    for drives in drives.iter_mut() {
         drives.burner.settle(&|notice| context.monitor.note(notice.into()), context.stop)?;
         refuse_foreign_discs(request, Some(&catalog), &mut *drives.burner, context)?;
     }
@@ -79,19 +79,21 @@ pub fn backup(
         spare: None,
     };
     run.take_over(&mut catalog)?;
-    if let Some(drives) = drives.as_deref_mut() {
+    for drives in drives.iter_mut() {
         say_other_shelf(&catalog, set, &drives.burner.medium(), context)?;
     }
-    let report = match drives {
-        None => run.all(&mut catalog, None, held)?,
-        Some(drives) => {
-            let mut station = Station { staging, set, drives, context };
-            // Others may change the set while it burns.
-            drop(held);
-            run.burn_former(&mut station, &mut catalog)?;
-            let held = hold_set(&catalog, set, context)?;
-            run.take_over(&mut catalog)?;
-            beside(station, &mut catalog, |catalog, drives| run.all(catalog, Some(drives), held))?
+    let report = match drives.is_empty() {
+        true => run.all(&mut catalog, None, held)?,
+        false => {
+            let stations = Stations { staging, set, drives, context };
+            beside(stations, &mut catalog, |catalog, drives| {
+                // Others may change the set while it burns.
+                drop(held);
+                run.burn_former(drives, catalog)?;
+                let held = hold_set(catalog, set, context)?;
+                run.take_over(catalog)?;
+                run.all(catalog, Some(drives), held)
+            })?
         }
     };
     crate::flow::base::turn::ended_well(&catalog, context);
@@ -112,7 +114,7 @@ pub fn burn_staged(
     staging: &Path,
     name: Option<&SetName>,
     discs: &[DiscNo],
-    drives: &mut Drives,
+    drives: &mut [Drives],
     context: Context,
 ) -> Result<BurnReport, FlowError> {
     let mut catalog = open_to_record(catalog, context)?;
@@ -140,9 +142,10 @@ pub fn burn_staged(
         let Some(_claim) = unless_in_use(claim)? else { continue };
         drill_without_keys(&mut catalog, &staging, &set, disc, context)?;
     }
-    let mut station = Station { staging: &staging, set: &set, drives, context };
-    let burned =
-        station.burn_waiting(&mut catalog, |disc| discs.is_empty() || discs.contains(&disc))?;
+    let stations = Stations { staging: &staging, set: &set, drives, context };
+    let burned = beside(stations, &mut catalog, |catalog, drives| {
+        drives.burn_waiting(catalog, |disc| discs.is_empty() || discs.contains(&disc))
+    })?;
     crate::flow::base::turn::ended_well(&catalog, context);
     Ok(BurnReport { burned, lost })
 }
@@ -173,17 +176,13 @@ impl BackupRun<'_> {
     }
 
     /// What runs before left staged, but for the disc that this one fills up.
-    fn burn_former(
-        &mut self,
-        station: &mut Station,
-        catalog: &mut Catalog,
-    ) -> Result<(), FlowError> {
+    fn burn_former(&mut self, drives: &Beside, catalog: &mut Catalog) -> Result<(), FlowError> {
         let spare = self.spare.as_ref().map(|disc| disc.number);
-        station.burn_waiting(catalog, |disc| Some(disc) != spare)?;
+        drives.burn_waiting(catalog, |disc| Some(disc) != spare)?;
         // A recovery disc that was made meanwhile comes after it: it is past being filled up.
         if spare.is_some() && catalog.reopenable(self.writer.set.id)? != spare {
             self.spare = None;
-            station.burn_waiting(catalog, |_| true)?;
+            drives.burn_waiting(catalog, |_| true)?;
         }
         Ok(())
     }
@@ -230,23 +229,42 @@ impl BackupRun<'_> {
         Ok(PackWork { seq, queue, begun, rehashed, must, load, discs, ahead })
     }
 
-    /// Whether staging has room for the disc that is burned and for the next one, too.
+    /// How many discs may be with the drives while the next one is packed: one for each drive, if
+    /// staging has room for them.
     pub(in crate::flow) fn check_space(
         &self,
         list: &Estimate,
         drives: Option<&Beside>,
-    ) -> Result<bool, FlowError> {
-        let shelf = self.request.shelf.as_deref();
+    ) -> Result<usize, FlowError> {
+        let DiscWriter { staging, capacity, context, .. } = &self.writer;
+        let mut shelves = self.request.shelves.iter();
         let need = need(
             list,
-            self.writer.capacity,
-            drives.is_some_and(|drives| drives.wants_image),
-            shelf.is_some_and(|shelf| self.writer.staging.shares_with(shelf)),
+            *capacity,
+            drives.is_some_and(|drives| drives.images > 0),
+            shelves.any(|shelf| staging.shares_with(shelf)),
         );
-        let ahead = self.writer.staging.check_space(need.least, need.ahead)?;
-        if !ahead && list.discs > 1 && drives.is_some() {
-            let notice = StagingNotice::OneDiscAtATime { need: need.ahead };
-            self.writer.context.monitor.note(notice.into());
+        let burners = drives.map_or(1, Beside::burners);
+        let mut ahead = 0;
+        for discs in 1..=burners {
+            if !staging.check_space(need.least, need.beside(discs))? {
+                break;
+            }
+            ahead = discs;
+        }
+        if list.discs > 1 && drives.is_some() {
+            let discs = ahead + 1;
+            let notice = match (ahead, burners) {
+                (0, _) => StagingNotice::OneDiscAtATime { need: need.ahead },
+                (_, 1) => return Ok(ahead),
+                (ahead, drives) if ahead < drives => {
+                    StagingNotice::FewerAtOnce { drives, discs, wanted: need.beside(drives) }
+                }
+                (_, drives) => {
+                    StagingNotice::DiscsAtOnce { drives, discs, need: need.beside(drives) }
+                }
+            };
+            context.monitor.note(notice.into());
         }
         Ok(ahead)
     }

@@ -51,7 +51,7 @@ fn shelves(request: &BackupRequest, catalog: Option<&Catalog>) -> Result<Shelves
             shelves.ids.extend(shelf.id);
         }
     }
-    for dir in request.shelf.iter().flat_map(|dest| with_copies(dest)) {
+    for dir in request.shelves.iter().flat_map(|dest| with_copies(dest)) {
         if let Some(dir) = absolute(&dir) {
             shelves.dirs.extend(inside(request, &dir)?);
             shelves.ids.extend(id_of(&dir));

@@ -39,8 +39,8 @@ pub(in crate::flow) struct PackWork {
     pub load: u64,
     /// How many discs it is estimated to take, recovery discs included.
     pub discs: u64,
-    /// The next disc is packed while one is burned.
-    pub ahead: bool,
+    /// So many discs may be with the drives while the next one is packed.
+    pub ahead: usize,
 }
 
 /// What came of it.
@@ -63,7 +63,7 @@ struct Packing<'a> {
     drives: Option<&'a Beside<'a>>,
     /// A closed disc that waits and has room: opened again as soon as something is to be put on it.
     spare: Option<ClosedDiscInfo>,
-    ahead: bool,
+    ahead: usize,
     load: u64,
     /// Nothing is left to pack, and the snapshot says so: a disc more is for listings alone.
     finished: bool,
@@ -88,6 +88,7 @@ impl BackupRun<'_> {
         let source = Source::open(&run.request.source)?;
         let texts = &writer.texts(catalog, seq, &queue)?;
         let (disc, new_disc, known) = writer.next_disc(catalog, texts, true)?;
+        drives.into_iter().for_each(|drives| drives.keep_room_for(ahead));
         let attend = |catalog: &mut Catalog| drives.map_or(Ok(()), |drives| drives.attend(catalog));
         let (set, place) = (writer.set.id, (new_disc, known));
         let ledger = CatalogLedger::new(catalog, set, seq, monitor, place, begun, rehashed)?
@@ -170,7 +171,7 @@ impl<'a> Packing<'a> {
             }
             self.recovery_discs()?;
             self.count_left();
-            if !self.ahead {
+            if self.ahead == 0 {
                 self.settle()?;
             }
             owes_listings = !closed.closing.listings.snapshot;

@@ -24,7 +24,7 @@ pub struct BackupRequest<'a> {
     pub catalog: PathBuf,
     pub staging: PathBuf,
     /// Where discs go, if that is a directory.
-    pub shelf: Option<PathBuf>,
+    pub shelves: Vec<PathBuf>,
     pub disc_size: DiscSize,
     pub archive_size: Bytes,
     pub compression: Option<Compression>,

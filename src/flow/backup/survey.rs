@@ -58,7 +58,7 @@ pub fn dry_run(
         (Some(catalog), Some(set)) => plan_for(request, catalog, &set, &staging, context)?,
         _ => plan_for_new(request, context)?,
     };
-    let shares = request.shelf.as_deref().is_some_and(|shelf| staging.shares_with(shelf));
+    let shares = request.shelves.iter().any(|shelf| staging.shares_with(shelf));
     let need = need(&plan.list, plan.capacity, false, shares);
     staging.check_space(need.least, need.ahead)?;
     Ok(plan)

@@ -40,6 +40,14 @@ pub enum WaitLimit {
 }
 
 impl WaitLimit {
+    /// The shorter one of this and `most`.
+    pub fn at_most(self, most: Duration) -> WaitLimit {
+        match self {
+            WaitLimit::AtMost(time) => WaitLimit::AtMost(time.min(most)),
+            WaitLimit::Endless => WaitLimit::AtMost(most),
+        }
+    }
+
     pub fn deadline(self) -> Deadline {
         match self {
             WaitLimit::Endless => Deadline::never(),

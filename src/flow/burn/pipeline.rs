@@ -1,112 +1,223 @@
-//! Burning beside packing: the drives work in a thread of their own, because a disc burns for as
-//! long as the next one takes to be packed.
+//! Burning beside packing: each drive works in a thread of its own, because a disc burns for as long
+//! as the next one takes to be packed.
 //!
-//! The catalog stays in the packer's thread. The two talk by messages: an [`BurnOrder`] goes to the
-//! drives; what becomes of it comes back, and the drives wait until it is recorded before they go
-//! on. So the catalog knows at each moment what it would know if one thread did both.
+//! The catalog stays in the packer's thread, and with it the decision which drive does what. Drives
+//! get one job at a time; what becomes of it comes back, and a drive waits until it is recorded
+//! before it goes on. So the catalog knows at each moment what it would know if one thread did all.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet};
-use crate::model::DiscNo;
+use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet, SetId};
+use crate::drive::Drive;
+use crate::model::{Carrier, DiscNo};
 use crate::port::cause::Cause;
-use crate::port::notice::StagingNotice;
+use crate::port::disc_count::DiscCount;
+use crate::port::notice::{DriveNotice, StagingNotice};
+use crate::port::stop::Recall;
 
-use crate::flow::burn::records::{BurnOrder, DiscEvent, OwnCatalog, Records};
-use crate::flow::burn::station::{Station, order_of};
+use crate::flow::burn::dispatcher::{DiscSpec, Dispatcher, DriveNo, Step, Verdict};
+use crate::flow::burn::drive_thread::{Call, DriveEnd, Job, Said, serve};
+use crate::flow::burn::records::{BurnOrder, Copies, OwnCatalog, Records, SharedCopies};
+use crate::flow::burn::station::{Drives, Failed, Station, Turn, TurnEnd, order_of};
+use crate::flow::staging::area::Staging;
 use crate::flow::{BurnFailure, Context, FlowError, chain};
 
-/// What the drives' thread has to say.
-pub(in crate::flow) enum Call {
-    /// The drives go on when this is kept.
-    Keep(DiscEvent, Sender<Result<(), FlowError>>),
-    /// The disc is safe, or cannot become so in this run.
-    Done(Result<(), FlowError>),
+/// The drives of a run, and what they work on.
+pub struct Stations<'a> {
+    pub staging: &'a Staging,
+    pub set: &'a KnownSet,
+    pub drives: &'a mut [Drives],
+    pub context: Context<'a>,
 }
 
-/// The drives, as the packer sees them: they take one disc at a time.
+/// The drives, as the packer sees them: they take discs, the lowest number first.
 pub struct Beside<'a> {
-    set: &'a KnownSet,
-    context: Context<'a>,
-    /// People change the media.
+    pub(super) staging: &'a Staging,
+    pub(super) set: &'a KnownSet,
+    pub(super) context: Context<'a>,
+    /// People change the media, in some drive at least.
     pub has_hands: bool,
-    /// A whole image of the disc that is burned is in staging, too.
-    pub wants_image: bool,
-    orders: Sender<BurnOrder>,
+    /// So many drives make a whole image in staging before they burn.
+    pub images: usize,
+    /// So many discs may be with the drives before the next one is handed over.
+    room: Cell<usize>,
+    lines: Vec<DriveLine>,
     calls: Receiver<Call>,
-    /// The disc that the drives are busy with.
-    busy: Cell<Option<DiscNo>>,
+    dispatcher: RefCell<Dispatcher>,
+    discs: RefCell<BTreeMap<DiscNo, DiscInWork>>,
+    /// What ended the run came from a drive.
+    is_failed: Cell<bool>,
 }
 
-/// Does `work` while the station's drives wait for discs, and ends when both are done.
+/// How one drive is spoken to.
+struct DriveLine {
+    title: String,
+    jobs: Sender<Job>,
+    /// Of the job that it has.
+    recall: RefCell<Recall>,
+    /// Where it keeps its discs, if it does.
+    places: Vec<Carrier>,
+}
+
+/// A disc that the drives have.
+struct DiscInWork {
+    order: Arc<BurnOrder>,
+    copies: SharedCopies,
+    /// Somebody counted it as begun.
+    is_counted: bool,
+}
+
+/// Does `work` while the drives wait for discs, and ends when both are done.
 pub fn beside<T>(
-    station: Station,
+    stations: Stations,
     catalog: &mut Catalog,
     work: impl FnOnce(&mut Catalog, &Beside) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
-    let context = station.context;
+    let Stations { staging, set, drives, context } = stations;
     thread::scope(|scope| {
-        let set = station.set;
-        let has_hands = station.drives.have_hands();
-        let wants_image = station.drives.burner.wants_image();
-        let (orders, ordered) = channel();
+        let dispatcher = RefCell::new(Dispatcher::new(drives.iter_mut().map(Drives::spec)));
+        let has_hands = drives.iter_mut().any(Drives::have_hands);
+        let images = drives.iter().filter(|drives| drives.burner.wants_image()).count();
+        let room = Cell::new(dispatcher.borrow().burners().max(1));
         let (called, calls) = channel();
-        scope.spawn(move || serve(station, &ordered, &called));
-        let busy = Cell::new(None);
-        let beside = Beside { set, context, has_hands, wants_image, orders, calls, busy };
+        let is_one = drives.len() == 1;
+        let mut lines = Vec::new();
+        for (at, drives) in drives.iter_mut().enumerate() {
+            let (jobs, ordered) = channel();
+            let is_watched = drives.have_hands() && !is_one;
+            let (title, places) = (drives.burner.title(), places(&mut *drives.burner));
+            lines.push(DriveLine { title, jobs, recall: RefCell::default(), places });
+            let station = Station { staging, set, drives, context };
+            let called = called.clone();
+            scope.spawn(move || serve(station, DriveNo(at), is_watched, &ordered, &called));
+        }
+        drop(called);
+        let (discs, is_failed) = (RefCell::default(), Cell::new(false));
+        let beside = Beside {
+            staging,
+            set,
+            context,
+            has_hands,
+            images,
+            room,
+            lines,
+            calls,
+            dispatcher,
+            discs,
+            is_failed,
+        };
         let done = work(catalog, &beside);
         beside.end(catalog, done)
     })
 }
 
-/// The drives' thread: until nobody gives orders any more.
-fn serve(mut station: Station, orders: &Receiver<BurnOrder>, calls: &Sender<Call>) {
-    for order in orders {
-        let done = station.make_safe(&order, &mut Messenger { calls });
-        let heard = calls.send(Call::Done(done));
-        if heard.is_err() {
-            return;
+/// Copies of a disc that a drive keeps apart, at most: more than anybody makes.
+const PLACES: u32 = 9;
+
+/// Where a drive keeps discs. It is turned to the first of them.
+fn places(drive: &mut dyn Drive) -> Vec<Carrier> {
+    if drive.slot().is_some() {
+        return Vec::new();
+    }
+    let mut places = vec![drive.medium()];
+    for place in 2..=PLACES {
+        if drive.turn_to(place) {
+            places.push(drive.medium());
         }
     }
-}
-
-/// Records are kept by the thread that has the catalog.
-pub(in crate::flow) struct Messenger<'a> {
-    pub calls: &'a Sender<Call>,
-}
-
-impl Records for Messenger<'_> {
-    fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
-        let lost = FlowError::from(BurnFailure::Unexpected(record.disc));
-        let (answer, answered) = channel();
-        if self.calls.send(Call::Keep(record, answer)).is_err() {
-            return Err(lost);
-        }
-        answered.recv().unwrap_or(Err(lost))
-    }
+    drive.turn_to(1);
+    places
 }
 
 impl Beside<'_> {
-    /// The disc that is not safe yet.
-    pub fn busy_with(&self) -> Option<DiscNo> {
-        self.busy.get()
+    /// Discs that are not safe yet.
+    fn in_flight(&self) -> usize {
+        self.dispatcher.borrow().unsafe_discs().count()
     }
 
-    /// Hands a closed disc over, as soon as the one before is safe.
+    /// The disc with the lowest number that is not safe yet.
+    pub fn busy_with(&self) -> Option<DiscNo> {
+        self.dispatcher.borrow().unsafe_discs().next()
+    }
+
+    /// Whether they still have this disc.
+    pub fn has(&self, disc: DiscNo) -> bool {
+        self.dispatcher.borrow().unsafe_discs().any(|unsafe_disc| unsafe_disc == disc)
+    }
+
+    /// Whether this is where one of them keeps its discs.
+    pub fn keeps(&self, medium: &Carrier) -> bool {
+        self.keeper(medium).is_some()
+    }
+
+    fn keeper(&self, medium: &Carrier) -> Option<DriveNo> {
+        let keeps = |line: &DriveLine| line.places.iter().any(|place| place.is_where(medium));
+        self.lines.iter().position(keeps).map(DriveNo)
+    }
+
+    /// How many drives burn.
+    pub fn burners(&self) -> usize {
+        self.dispatcher.borrow().burners()
+    }
+
+    /// Not more discs than this are with the drives while another one is packed.
+    pub fn keep_room_for(&self, discs: usize) {
+        self.room.set(discs.max(1));
+    }
+
+    /// Hands a closed disc over, as soon as there is a drive for it.
     pub fn give(&self, catalog: &mut Catalog, disc: &ClosedDiscInfo) -> Result<(), FlowError> {
         self.attend(catalog)?;
-        if let Some(before) = self.busy_with() {
+        let room = self.room.get();
+        if let Some(before) = self.busy_with().filter(|_| self.in_flight() >= room) {
             let disc = disc.number;
             self.context.monitor.note(StagingNotice::DiscWaits { disc, before }.into());
         }
-        self.settle(catalog)?;
-        let Some(order) = order_of(catalog, self.set, disc.number, self.context)? else {
+        self.settle_to(catalog, room - 1)?;
+        self.add(catalog, disc, true).map(drop)
+    }
+
+    /// The same, however many they have: it is staged already. `false`: another coldcut burns it, or
+    /// fills it up.
+    pub(super) fn add(
+        &self,
+        catalog: &Catalog,
+        disc: &ClosedDiscInfo,
+        is_counted: bool,
+    ) -> Result<bool, FlowError> {
+        match order_of(catalog, self.set, disc.number, self.context)? {
+            Some(order) => self.add_order(order, is_counted).map(|()| true),
+            None => Ok(false),
+        }
+    }
+
+    /// So many copies as the order says, of this disc.
+    pub(in crate::flow) fn add_order(
+        &self,
+        order: BurnOrder,
+        is_counted: bool,
+    ) -> Result<(), FlowError> {
+        let (disc, spec) = (order.disc.number, self.spec_of(&order));
+        if spec.lacking == 0 {
             return Ok(());
-        };
-        self.busy.set(Some(disc.number));
-        self.orders.send(order).map_err(|_| BurnFailure::Unexpected(disc.number).into())
+        }
+        let copies = SharedCopies::new(order.copies.clone());
+        let in_work = DiscInWork { order: Arc::new(order), copies, is_counted };
+        self.discs.borrow_mut().insert(disc, in_work);
+        self.dispatcher.borrow_mut().add(disc, spec);
+        self.hand_out()
+    }
+
+    fn spec_of(&self, order: &BurnOrder) -> DiscSpec {
+        let lacking = order.wanted.saturating_sub(order.copies.good.len()) as u32;
+        let Copies { good, unread, .. } = &order.copies;
+        let kept = good.iter().filter_map(|medium| self.keeper(medium)).collect();
+        let unread = unread.iter().filter_map(|copy| self.keeper(&copy.medium)).collect();
+        DiscSpec { lacking, kept, unread }
     }
 
     /// Records what the drives have to say, without waiting for them. The error is theirs.
@@ -114,48 +225,184 @@ impl Beside<'_> {
         self.calls.try_iter().try_for_each(|call| self.hear(catalog, call))
     }
 
-    /// Waits until the disc in the drives is safe. The error is theirs.
+    /// Waits until all discs in the drives are safe. The error is theirs.
     pub fn settle(&self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        while let Some(disc) = self.busy_with() {
-            let call = self.calls.recv().map_err(|_| self.lost(disc))?;
+        self.settle_to(catalog, 0)
+    }
+
+    /// The same until no more than so many are not safe.
+    pub fn settle_to(&self, catalog: &mut Catalog, discs: usize) -> Result<(), FlowError> {
+        while self.in_flight() > discs {
+            let Some(disc) = self.busy_with() else { return Ok(()) };
+            if self.dispatcher.borrow().is_stuck() {
+                return self.fail(BurnFailure::Unexpected(disc).into());
+            }
+            let call = self.calls.recv().map_err(|_| BurnFailure::Unexpected(disc))?;
             self.hear(catalog, call)?;
         }
         Ok(())
     }
 
-    fn hear(&self, catalog: &mut Catalog, call: Call) -> Result<(), FlowError> {
-        match call {
-            Call::Keep(record, answer) => {
-                let kept = OwnCatalog { catalog, set: self.set.id }.keep(record);
-                // What cannot be kept fails the disc over there; its end comes back as any other.
-                let _ = answer.send(kept);
+    fn hear(&self, catalog: &mut Catalog, Call { drive, said }: Call) -> Result<(), FlowError> {
+        let set = self.set.id;
+        match said {
+            Said::Looked { is_ready } => self.dispatcher.borrow_mut().looked_at(drive, is_ready),
+            Said::HasMedium => self.dispatcher.borrow_mut().begun(drive),
+            // What cannot be kept fails the disc over there; its end comes back as any other.
+            Said::Begin(copy, answer) => {
+                let _ = answer.send(own(catalog, set).begin(copy));
+            }
+            Said::Keep(record, answer) => {
+                let _ = answer.send(own(catalog, set).keep(record));
+            }
+            Said::ReadsHere(answer) => {
+                let _ = answer.send(self.dispatcher.borrow().reads_here(drive));
+            }
+            Said::Done(end) => self.hear_end(drive, end)?,
+        }
+        self.hand_out()
+    }
+
+    fn hear_end(&self, drive: DriveNo, end: DriveEnd) -> Result<(), FlowError> {
+        match end {
+            DriveEnd::Turn(TurnEnd::Good) => {
+                let disc = self.dispatcher.borrow().disc_of(drive);
+                if self.dispatcher.borrow_mut().good(drive) {
+                    // Nobody's any more.
+                    disc.and_then(|disc| self.discs.borrow_mut().remove(&disc));
+                    self.context.monitor.count_discs(|count| count.end(true));
+                }
+            }
+            DriveEnd::Turn(TurnEnd::HandedOver(copy)) => {
+                self.dispatcher.borrow_mut().handed_over(drive, copy);
+            }
+            DriveEnd::Turn(TurnEnd::Failed { why, is_blank_lost }) => {
+                return self.count_failure(drive, why, is_blank_lost);
+            }
+            DriveEnd::Recalled => self.dispatcher.borrow_mut().recalled(drive),
+            DriveEnd::NobodyCame => self.dispatcher.borrow_mut().nobody_came(drive),
+            DriveEnd::Failed(error) => return self.lose(drive, error),
+        }
+        Ok(())
+    }
+
+    fn count_failure(&self, drive: DriveNo, why: Failed, is_lost: bool) -> Result<(), FlowError> {
+        let disc = self.dispatcher.borrow().disc_of(drive);
+        let verdict = self.dispatcher.borrow_mut().failed(drive, is_lost);
+        match (verdict, disc) {
+            (Verdict::DiscFailed, Some(disc)) => self.fail(why.of(disc)),
+            (Verdict::DriveFailed(drive), _) => {
+                let drive = self.lines[drive.0].title.clone();
+                self.context.monitor.note(DriveNotice::BurnsKeepFailing { drive }.into());
                 Ok(())
             }
-            Call::Done(done) => {
-                self.busy.set(None);
-                done
-            }
+            (Verdict::NextBlank | Verdict::DiscFailed, _) => Ok(()),
         }
     }
 
-    fn lost(&self, disc: DiscNo) -> FlowError {
-        self.busy.set(None);
-        BurnFailure::Unexpected(disc).into()
+    /// A job ended with an error. Where it is the drive's, the others go on without it.
+    fn lose(&self, drive: DriveNo, error: FlowError) -> Result<(), FlowError> {
+        if !is_of_the_drive(&error) {
+            self.dispatcher.borrow_mut().recalled(drive);
+            return self.fail(error);
+        }
+        self.dispatcher.borrow_mut().lost(drive);
+        if !self.dispatcher.borrow().can_go_on() {
+            return self.fail(error);
+        }
+        let (drive, why) = (self.lines[drive.0].title.clone(), chain(&error));
+        self.context.monitor.note(DriveNotice::GoesOnWithout { drive, why: why.into() }.into());
+        Ok(())
     }
 
-    /// Where the packing failed, a disc in the drives still ends: half a burn is a lost disc.
+    /// Nothing more is begun.
+    fn fail<T>(&self, error: FlowError) -> Result<T, FlowError> {
+        self.is_failed.set(true);
+        self.dispatcher.borrow_mut().halt();
+        self.hand_out()?;
+        Err(error)
+    }
+
+    /// Gives the drives what they are to do now.
+    fn hand_out(&self) -> Result<(), FlowError> {
+        loop {
+            let next = self.dispatcher.borrow_mut().next();
+            let Some((drive, step)) = next else { return Ok(()) };
+            let (disc, turn, is_patient) = match step {
+                Step::Recall => {
+                    self.lines[drive.0].recall.borrow().ask();
+                    continue;
+                }
+                Step::Burn { disc, look } => (disc, Turn::Burn { look }, true),
+                Step::ReadBack { disc, copy, is_last } => (disc, Turn::ReadBack(copy), is_last),
+            };
+            self.send(drive, disc, turn, is_patient)?;
+        }
+    }
+
+    fn send(
+        &self,
+        drive: DriveNo,
+        disc: DiscNo,
+        turn: Turn,
+        is_patient: bool,
+    ) -> Result<(), FlowError> {
+        let lost = || FlowError::from(BurnFailure::Unexpected(disc));
+        let mut discs = self.discs.borrow_mut();
+        let work = discs.get_mut(&disc).ok_or_else(lost)?;
+        if !std::mem::replace(&mut work.is_counted, true) {
+            self.context.monitor.count_discs(DiscCount::begin);
+        }
+        let (order, copies) = (work.order.clone(), work.copies.clone());
+        let (line, recall) = (&self.lines[drive.0], Recall::default());
+        line.recall.replace(recall.clone());
+        let job = Job { order, copies, turn, is_patient, recall };
+        line.jobs.send(job).map_err(|_| lost())
+    }
+
+    /// Where the packing failed, the discs in the drives still end: half a burn is a lost disc.
     fn end<T>(&self, catalog: &mut Catalog, done: Result<T, FlowError>) -> Result<T, FlowError> {
         let (Err(error), Some(disc)) = (&done, self.busy_with()) else { return done };
-        let monitor = self.context.monitor;
-        if !matches!(error, FlowError::Stopped(_)) {
-            monitor.note(StagingNotice::PackingFailed { disc, why: chain(error).into() }.into());
+        let (monitor, why) = (self.context.monitor, Cause::from(chain(error)));
+        match (error, self.is_failed.get()) {
+            (FlowError::Stopped(_), _) => self.dispatcher.borrow_mut().halt(),
+            (_, true) if self.dispatcher.borrow().is_busy() => {
+                monitor.note(StagingNotice::OthersEndFirst { why }.into());
+            }
+            (_, true) => {}
+            (_, false) => monitor.note(StagingNotice::PackingFailed { disc, why }.into()),
         }
-        match self.settle(catalog) {
-            Ok(()) | Err(FlowError::Stopped(_)) => {}
-            Err(second) => {
-                monitor.note(StagingNotice::LastDiscFailed { disc, why: Cause::of(second) }.into());
+        let _ = self.hand_out();
+        while let Some(disc) = self.unfinished() {
+            let Ok(call) = self.calls.recv() else { break };
+            match self.hear(catalog, call) {
+                Ok(()) | Err(FlowError::Stopped(_)) => {}
+                Err(second) => {
+                    let why = Cause::of(second);
+                    monitor.note(StagingNotice::LastDiscFailed { disc, why }.into());
+                }
             }
         }
         done
+    }
+
+    /// A disc that the drives are still to end with, though the run failed.
+    fn unfinished(&self) -> Option<DiscNo> {
+        let dispatcher = self.dispatcher.borrow();
+        let goes_on = dispatcher.is_busy() || !(dispatcher.is_halted() || dispatcher.is_stuck());
+        dispatcher.unsafe_discs().next().filter(|_| goes_on)
+    }
+}
+
+fn own(catalog: &mut Catalog, set: SetId) -> OwnCatalog<'_> {
+    OwnCatalog { catalog, set }
+}
+
+/// Whether another drive may do what this one could not.
+fn is_of_the_drive(error: &FlowError) -> bool {
+    match error {
+        FlowError::Drive(_) | FlowError::NeverCame { .. } => true,
+        FlowError::Burn(failure) => failure.is_about_the_medium(),
+        _ => false,
     }
 }

@@ -2,7 +2,7 @@
 //! from the drive's work: that may go on in another thread, and the catalog belongs to one.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::catalog::{
     Catalog, ClosedDiscInfo, Copy, CopyNo, CopyState, DiscFileRecord, DiscInfo, DiscState, Finding,
@@ -43,8 +43,26 @@ pub struct Copies {
     pub unread: Vec<Copy>,
     /// Media that could be taken for the unread ones may lie about.
     pub has_others: bool,
-    /// The number of the next one.
+    /// Those that this run began in drives whose media are changed, and that are not read back yet.
+    pub in_work: Vec<CopyNo>,
+    /// The next one has this number at least.
     pub next: CopyNo,
+}
+
+/// The copies of a disc, as all drives know them that work on it at once.
+#[derive(Clone, Debug)]
+pub struct SharedCopies(Arc<Mutex<Copies>>);
+
+impl SharedCopies {
+    pub fn new(copies: Copies) -> SharedCopies {
+        SharedCopies(Arc::new(Mutex::new(copies)))
+    }
+
+    /// Held for as long as it takes to look or to change something, and never while a drive works.
+    pub fn now(&self) -> MutexGuard<'_, Copies> {
+        // Each change is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl BurnOrder {
@@ -73,6 +91,7 @@ impl Copies {
             unread: all.iter().filter(|copy| is_unread(copy)).cloned().collect(),
             // What is on a shelf is put into no drive.
             has_others: all.iter().any(|copy| !is_unread(copy) && !copy.medium.is_place()),
+            in_work: Vec::new(),
             next: CopyNo(last + 1),
         }
     }
@@ -82,10 +101,32 @@ impl Copies {
         self.unread.iter().rfind(|copy| !copy.medium.is_place())
     }
 
+    /// Takes the newest unread one that could be put into a drive: nobody else continues with it.
+    pub fn claim_unread(&mut self) -> Option<Copy> {
+        let at = self.unread.iter().rposition(|copy| !copy.medium.is_place())?;
+        Some(self.unread.remove(at))
+    }
+
+    /// Whether a medium could be taken for this copy, or for one that has no number yet, and is
+    /// another one.
+    pub fn has_others_than(&self, copy: Option<CopyNo>) -> bool {
+        self.has_others || self.in_work.iter().any(|other| Some(*other) != copy)
+    }
+
     /// Nobody ever burned it, as far as is known.
     pub fn is_first(&self) -> bool {
         self.next == CopyNo(1)
     }
+}
+
+/// A copy that is about to be burned.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewCopy {
+    pub disc: DiscNo,
+    pub medium: Carrier,
+    pub at: Moment,
+    /// Its number is not less: numbers of copies that came to nothing are not used again.
+    pub least: CopyNo,
 }
 
 /// A step of a copy that must be known before the next one is taken.
@@ -99,8 +140,6 @@ pub struct DiscEvent {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CopyStep {
-    /// A blank was taken for it. From now on there may be a medium more.
-    Begun { medium: Carrier },
     /// A medium was written. It counts for nothing until it is read back.
     Burned { medium: Carrier },
     /// The burn did not begin, or was given up: there is no such copy.
@@ -115,7 +154,7 @@ impl CopyStep {
     /// What is told of it.
     pub fn reached(&self) -> Option<Reached> {
         match self {
-            CopyStep::Begun { .. } | CopyStep::Void => None,
+            CopyStep::Void => None,
             CopyStep::Burned { .. } => Some(Reached::Burned),
             CopyStep::ReadBack { outcome, .. } if outcome.finding() == Finding::Ok => {
                 Some(Reached::Verified)
@@ -125,9 +164,24 @@ impl CopyStep {
     }
 }
 
-/// Where records are kept. When `keep` returns, the step survives a power cut.
+/// Where records are kept. When `begin` or `keep` returns, the step survives a power cut.
 pub trait Records {
+    /// A blank was taken for a copy, which gets its number now: nothing else gives one. From now on
+    /// there may be a medium more.
+    fn begin(&mut self, copy: NewCopy) -> Result<CopyNo, FlowError>;
+
     fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError>;
+
+    /// The drive has the medium that it waited for. An error where another drive was told to do its
+    /// work meanwhile.
+    fn has_medium(&mut self) -> Result<(), FlowError> {
+        Ok(())
+    }
+
+    /// Whether the disc that was just burned is read back in the drive that it is in.
+    fn reads_here(&mut self) -> Result<bool, FlowError> {
+        Ok(true)
+    }
 }
 
 /// The catalog of this very thread.
@@ -137,14 +191,21 @@ pub struct OwnCatalog<'a> {
 }
 
 impl Records for OwnCatalog<'_> {
+    fn begin(&mut self, copy: NewCopy) -> Result<CopyNo, FlowError> {
+        let NewCopy { disc, medium, at, least } = copy;
+        let OwnCatalog { catalog, set } = self;
+        let copies = catalog.copies(*set, disc)?;
+        let next = copies.iter().map(|copy| copy.number.0 + 1).max().unwrap_or(1);
+        let number = CopyNo(next.max(least.0));
+        catalog.record_burn(*set, disc, at)?;
+        catalog.begin_copy(*set, disc, number, &medium, at)?;
+        Ok(number)
+    }
+
     fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
         let DiscEvent { disc, copy, at, step } = record;
         let OwnCatalog { catalog, set } = self;
         match step {
-            CopyStep::Begun { medium } => {
-                catalog.record_burn(*set, disc, at)?;
-                catalog.begin_copy(*set, disc, copy, &medium, at)?;
-            }
             CopyStep::Burned { medium } => catalog.end_burn(*set, disc, copy, &medium, at)?,
             CopyStep::Void => catalog.drop_copy(*set, disc, copy)?,
             CopyStep::Failed => {

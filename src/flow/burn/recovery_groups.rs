@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use crate::catalog::{
     Catalog, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, DiscState, KnownSet,
-    NewDisc,
+    NewDisc, Part,
 };
 use crate::drive::{DiscReader, image_sectors};
 use crate::format::by_hand::{GroupFacts, format_txt, recovery_readme};
@@ -30,6 +30,7 @@ use crate::port::stop::Stopped;
 use crate::recovery::group::OpenGroup;
 use crate::recovery::striping::{STRIPES, data_capacity, recovery_path, stripe_size};
 
+use crate::flow::base::turn::unless_in_use;
 use crate::flow::staging::area::Staging;
 use crate::flow::{Context, FlowError};
 
@@ -219,6 +220,18 @@ impl<'a> Grouping<'a> {
     fn unmark(&self) -> Result<(), FlowError> {
         let mark = self.staging.group_dir(self.set, CLOSING);
         unless_missing(fs::remove_file(&mark)).map_err(trouble(&mark))
+    }
+
+    /// Closes the group in progress, if that was asked for, and makes the recovery discs that can be
+    /// made. If another coldcut changes the set now, it makes them, or the next run does.
+    pub fn make_due(&self, catalog: &mut Catalog) -> Result<Vec<ClosedDiscInfo>, FlowError> {
+        let Some(_held) = unless_in_use(catalog.hold(Part::Set(self.set.id)))? else {
+            return Ok(Vec::new());
+        };
+        if self.is_to_close() {
+            self.close_with(catalog)?;
+        }
+        self.make(catalog)
     }
 
     /// Makes the recovery discs of all groups that are closed; they are staged then.

@@ -3,10 +3,11 @@
 mod attempt;
 mod drives;
 mod taking;
+mod turn;
 
-use crate::catalog::{Catalog, CatalogError, ClosedDiscInfo, KnownSet, Part, ReadOutcome};
+use crate::catalog::{Catalog, CatalogError, ClosedDiscInfo, KnownSet, ReadOutcome};
 use crate::drive::burning::{BurnError, Burned, burn};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Remedy};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::disc_count::DiscCount;
@@ -15,8 +16,8 @@ use crate::port::monitor::NewTask;
 use crate::port::notice::{BurnNotice, CatalogNotice};
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
-use crate::flow::base::turn::unless_in_use;
-use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, waiting};
+use crate::flow::burn::dispatcher::TRIES;
+use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, SharedCopies, waiting};
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::drill::refuse_unreadable;
 use crate::flow::library::insertion::{
@@ -24,14 +25,12 @@ use crate::flow::library::insertion::{
 };
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
-use crate::flow::{BurnFailure, Context, FlowError, chain};
+use crate::flow::{Context, FlowError, chain};
 use attempt::{BurnAttempt, burn_error};
 pub use drives::Drives;
 pub use taking::medium_wanted;
 use taking::{Taken, is_meant};
-
-/// Blanks that one disc may cost in one run.
-const TRIES: u32 = 3;
+pub(in crate::flow) use turn::{Failed, Turn, TurnEnd};
 
 /// Drives that make discs safe. It knows no catalog: what becomes of a disc is told to [`Records`].
 pub struct Station<'a> {
@@ -83,57 +82,88 @@ impl Station<'_> {
 
     /// Those of groups that are full, or are to be closed; a run that was killed may have left one.
     fn burn_recovery_discs(&mut self, catalog: &mut Catalog) -> Result<(), FlowError> {
-        let made = self.make_recovery_discs(catalog)?;
+        let made = Grouping::new(self.staging, self.set, self.context).make_due(catalog)?;
         made.iter().try_for_each(|disc| self.burn_one(catalog, disc).map(drop))
     }
 
-    /// If another coldcut changes the set now, it makes them, or the next run does.
-    fn make_recovery_discs(&self, catalog: &mut Catalog) -> Result<Vec<ClosedDiscInfo>, FlowError> {
-        let Some(_held) = unless_in_use(catalog.hold(Part::Set(self.set.id)))? else {
-            return Ok(Vec::new());
-        };
-        let grouping = Grouping::new(self.staging, self.set, self.context);
-        if grouping.is_to_close() {
-            grouping.close_with(catalog)?;
-        }
-        grouping.make(catalog)
-    }
-
-    /// Burns and verifies one disc until it is safe: as many copies as are wanted. Each step is
-    /// recorded before the next one is taken, so that a run that is killed anywhere is gone on
-    /// with by the next.
+    /// Burns and verifies one disc until it is safe: as many copies as are wanted, one after the
+    /// other. Each step is recorded before the next one is taken, so that a run that is killed
+    /// anywhere is gone on with by the next.
     pub fn make_safe(
         &mut self,
         order: &BurnOrder,
         records: &mut dyn Records,
     ) -> Result<(), FlowError> {
+        let copies = SharedCopies::new(order.copies.clone());
+        let (mut lost, mut look) = (0, true);
+        while copies.now().good.len() < order.wanted {
+            match self.turn(order, &copies, Turn::Burn { look }, records)? {
+                TurnEnd::Failed { why, is_blank_lost } => {
+                    lost += u32::from(is_blank_lost);
+                    if lost >= TRIES {
+                        return Err(why.of(order.disc.number));
+                    }
+                    look = false;
+                }
+                TurnEnd::Good | TurnEnd::HandedOver(_) => (lost, look) = (0, true),
+            }
+        }
+        self.context.monitor.count_discs(|count| count.end(true));
+        Ok(())
+    }
+
+    /// One try to make one copy, or to read one back.
+    pub(in crate::flow) fn turn(
+        &mut self,
+        order: &BurnOrder,
+        shared: &SharedCopies,
+        turn: Turn,
+        records: &mut dyn Records,
+    ) -> Result<TurnEnd, FlowError> {
         let (set, drive) = (&self.set.facts.name, self.drives.burner.title());
         let new = NewTask::new(Activity::Burning).set(set).disc(order.disc.number).drive(drive);
         let task = self.context.monitor.begin(new);
-        let mut copies = order.copies.clone();
-        while copies.good.len() < order.wanted {
-            self.turn_to_free_place(&order.disc, &copies.good);
-            let Station { staging, set, drives, context } = self;
-            let copy = copies.next;
-            let mut turn = BurnAttempt {
-                order,
-                copies: &mut copies,
-                copy,
-                since: None,
-                staging,
-                set,
-                drives,
-                context: Context { monitor: &task, ..*context },
-                records,
-            };
-            turn.run()?;
-            copies.good.push(self.drives.burner.medium());
+        let (copy, is_from_elsewhere) = match turn {
+            Turn::Burn { .. } => {
+                let good = shared.now().good.clone();
+                self.turn_to_free_place(&order.disc, &good);
+                (shared.now().next, false)
+            }
+            Turn::ReadBack(copy) => (copy, true),
+        };
+        let Station { staging, set, drives, context } = self;
+        let context = Context { monitor: &task, ..*context };
+        let (copies, unread, since) = (shared, None, None);
+        let mut attempt = BurnAttempt {
+            order,
+            copies,
+            unread,
+            copy,
+            is_from_elsewhere,
+            since,
+            staging,
+            set,
+            drives,
+            context,
+            records,
+        };
+        let end = attempt.run(turn)?;
+        if end == TurnEnd::Good {
+            self.count_good(order, shared)?;
         }
+        Ok(end)
+    }
+
+    fn count_good(&mut self, order: &BurnOrder, shared: &SharedCopies) -> Result<(), FlowError> {
+        let good = {
+            let mut copies = shared.now();
+            copies.good.push(self.drives.burner.medium());
+            copies.good.len()
+        };
         // What waited in staging is needed no more, unless another copy is to be made later.
-        if copies.good.len() >= self.set.copies as usize {
+        if good >= order.wanted && good >= self.set.copies as usize {
             self.staging.remove(self.set, order.disc.number)?;
         }
-        self.context.monitor.count_discs(|count| count.end(true));
         Ok(())
     }
 
@@ -180,43 +210,31 @@ fn bears_one_of(burner: &mut dyn Drive, label: &DiscIdentity, good: &[Carrier]) 
     there.is_some() && good.iter().any(|copy| file_of(copy, &standard) == there)
 }
 
-/// Why an attempt did not make a safe disc, though another may.
-enum Failed {
-    Burn(Option<Remedy>),
-    ReadBack,
-}
-
 impl BurnAttempt<'_> {
-    fn run(&mut self) -> Result<(), FlowError> {
+    fn run(&mut self, turn: Turn) -> Result<TurnEnd, FlowError> {
         let monitor = self.context.monitor;
         self.drives.burner.settle(&|notice| monitor.note(notice.into()), self.context.stop)?;
-        let (mut failed, mut burned) = (Failed::Burn(None), 0);
-        let mut lies_there = self.lies_there()?;
-        while burned < TRIES {
-            let taken = if lies_there { Taken::Unread } else { self.take()? };
-            lies_there = false;
-            let done = match taken {
-                Taken::Unread => self.read_back()?,
-                Taken::Blank(job, blank) => {
-                    burned += 1;
-                    self.burn(&job, blank)?
-                }
-            };
-            match done {
-                Ok(()) => return self.end(),
-                Err(why) => failed = why,
-            }
-        }
-        let (disc, tries) = (self.disc().number, TRIES);
-        let failure = match failed {
-            Failed::Burn(remedy) => BurnFailure::NotBurned { disc, tries, remedy },
-            Failed::ReadBack => BurnFailure::ReadBackDamaged { disc, tries },
+        let look = match turn {
+            Turn::ReadBack(_) => return self.read_back_here(true),
+            Turn::Burn { look } => look,
         };
-        Err(failure.into())
+        self.unread = self.copies.now().claim_unread();
+        let end = self.make(look);
+        // It was not the one that was continued with.
+        self.copies.now().unread.extend(self.unread.take());
+        end
+    }
+
+    fn make(&mut self, look: bool) -> Result<TurnEnd, FlowError> {
+        let taken = if look && self.lies_there()? { Taken::Unread } else { self.take()? };
+        match taken {
+            Taken::Unread => self.read_back_here(false),
+            Taken::Blank(job, blank) => self.burn(&job, blank),
+        }
     }
 
     /// The copy has its number before the first byte is written.
-    fn burn(&mut self, job: &BurnJob, blank: Blank) -> Result<Result<(), Failed>, FlowError> {
+    fn burn(&mut self, job: &BurnJob, blank: Blank) -> Result<TurnEnd, FlowError> {
         self.begin()?;
         match burn(job, blank, &mut *self.drives.burner, self.context.monitor, self.context.stop) {
             Ok(Burned) => {
@@ -226,6 +244,7 @@ impl BurnAttempt<'_> {
             Err(BurnError::Drive(error @ DriveError::Write { .. })) => self.doubt(&error),
             Err(error) => {
                 self.record(CopyStep::Void)?;
+                self.leave(false);
                 Err(burn_error(error, self.disc(), &self.drives.burner.title()))
             }
         }
@@ -233,7 +252,7 @@ impl BurnAttempt<'_> {
 
     /// The burning program says that it failed. It neither blesses nor condemns: if the disc can be
     /// read, what is on it decides. One that the drive gave away on the way is asked for.
-    fn doubt(&mut self, error: &DriveError) -> Result<Result<(), Failed>, FlowError> {
+    fn doubt(&mut self, error: &DriveError) -> Result<TurnEnd, FlowError> {
         let (label, deadline) = (self.label(), self.context.wait_limit.deadline());
         let burner = &mut self.drives.burner;
         let found = when_free(self.context, &deadline, || Ok(burner.find(&label).map(drop)?));
@@ -251,31 +270,48 @@ impl BurnAttempt<'_> {
             return self.read_back();
         }
         self.record(CopyStep::Failed)?;
+        self.leave(false);
         let (disc, why) = (self.disc().number, chain(error).into());
         self.context.monitor.note(BurnNotice::BurnFailed { disc, why }.into());
         give_back(&mut *self.drives.burner, self.context)?;
-        Ok(Err(Failed::Burn(error.remedy())))
+        Ok(TurnEnd::Failed { why: Failed::Burn(error.remedy()), is_blank_lost: true })
     }
 
-    /// Reads the newest copy back. Only what comes out of this counts. A disc that is taken out
+    /// Has the copy that was just burned read back, here or elsewhere.
+    fn read_back(&mut self) -> Result<TurnEnd, FlowError> {
+        if self.records.reads_here()? {
+            return self.read_back_here(true);
+        }
+        give_back(&mut *self.drives.burner, self.context)?;
+        Ok(TurnEnd::HandedOver(self.copy))
+    }
+
+    /// Reads the copy in progress back. Only what comes out of this counts. A disc that is taken out
     /// meanwhile is no bad disc: it is asked for again, here or by the next run.
-    fn read_back(&mut self) -> Result<Result<(), Failed>, FlowError> {
+    fn read_back_here(&mut self, is_blank_lost: bool) -> Result<TurnEnd, FlowError> {
         let context = self.context;
         let mut tries = 0;
         let examined = while_it_comes_back(context, || {
             tries += 1;
             self.examine(tries > 1)
         })?;
-        let faults = match examined {
-            Ok(proof) => return self.bless(&proof).map(Ok),
-            Err(faults) => faults,
-        };
-        self.condemn(&faults)?;
-        Ok(Err(Failed::ReadBack))
+        match examined {
+            Ok(proof) => {
+                self.bless(&proof)?;
+                self.end()?;
+                Ok(TurnEnd::Good)
+            }
+            Err(faults) => {
+                self.condemn(&faults)?;
+                Ok(TurnEnd::Failed { why: Failed::ReadBack, is_blank_lost })
+            }
+        }
     }
 
     fn examine(&mut self, went_away: bool) -> Result<Result<Proof, Vec<FileFault>>, FlowError> {
-        let reader = match self.obtain(went_away)? {
+        let obtained = self.obtain(went_away)?;
+        self.records.has_medium()?;
+        let reader = match obtained {
             Ok(reader) => reader,
             Err(error) => {
                 return Ok(Err(vec![FileFault {
@@ -289,7 +325,8 @@ impl BurnAttempt<'_> {
             Verdict::Damaged(faults) => return Ok(Err(faults)),
         };
         // Before it counts as safe: afterwards nobody comes back to it.
-        if self.copies.good.is_empty() && !self.order.is_covered {
+        let is_first = self.copies.now().good.is_empty();
+        if is_first && !self.order.is_covered {
             let group = Grouping::new(self.staging, self.set, self.context);
             group.take(self.disc(), &self.order.files, &*reader)?;
         }
@@ -308,7 +345,8 @@ impl BurnAttempt<'_> {
         let label = self.label();
         let wanted = self.wanted_back();
         // What is in the burner was burned, or looked at, a moment ago.
-        let is_sure = (self.drives.reader.is_none() && !went_away) || !self.copies.has_others;
+        let is_here = self.drives.reader.is_none() && !went_away && !self.is_from_elsewhere;
+        let is_sure = is_here || !self.copies.now().has_others_than(Some(self.copy));
         let context = self.context;
         let medium = wanted.clone().into();
         with_medium(self.drives.reader(), context, &medium, |drive, came| {
@@ -341,7 +379,8 @@ impl BurnAttempt<'_> {
             self.context.monitor.trouble(&Trouble::new(thing, fault.what.clone()));
         }
         self.record_read_back(damaged(faults, Strain::default()))?;
-        self.copies.has_others |= self.drives.have_hands();
+        let lies_about = self.drives.have_hands();
+        self.leave(lies_about);
         let label = self.label();
         self.drives.reader().reject(&label)?;
         self.context.monitor.note(BurnNotice::ReadBackFailed { disc: self.disc().number }.into());
@@ -356,7 +395,8 @@ impl BurnAttempt<'_> {
     /// There is a verified copy more.
     fn end(&mut self) -> Result<(), FlowError> {
         // What comes next must not be taken for this one.
-        self.copies.has_others |= self.drives.have_hands();
+        let lies_about = self.drives.have_hands();
+        self.leave(lies_about);
         self.drives.came = Came::Before;
         let disc = self.disc().number;
         if self.drives.reader().slot().is_none() {

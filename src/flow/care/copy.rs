@@ -19,8 +19,9 @@ use crate::verify::{ExpectedFile, Verdict, verify};
 use crate::flow::base::expected::expected;
 use crate::flow::base::sets::no_disc;
 use crate::flow::base::turn::{hold_disc, open_to_record};
-use crate::flow::burn::records::{BurnOrder, OwnCatalog, is_staged};
-use crate::flow::burn::station::{Drives, Station};
+use crate::flow::burn::pipeline::{Beside, Stations, beside};
+use crate::flow::burn::records::{BurnOrder, is_staged};
+use crate::flow::burn::station::Drives;
 use crate::flow::library::insertion::while_it_comes_back;
 use crate::flow::library::inventory::{FoundDisc, Inventory, Trust, Vetting, look, look_in};
 use crate::flow::library::locations::{kept_disc, places_of_disc, shelf_of};
@@ -52,7 +53,7 @@ pub struct CopiedDisc {
 pub fn copy(
     request: &CopyRequest,
     source: Option<&mut (dyn Drive + 'static)>,
-    drives: &mut Drives,
+    drives: &mut [Drives],
     context: Context,
 ) -> Result<Vec<CopiedDisc>, FlowError> {
     let mut catalog = open_to_record(&request.catalog, context)?;
@@ -68,15 +69,14 @@ pub fn copy(
         })
         .collect::<Result<_, _>>()?;
     let mut work = Copying { request, source, staging: &staging, set: &set, context };
-    let mut copied = Vec::new();
     context.monitor.count_discs(|count| count.expect(meant.len() as u64, false));
-    for disc in meant {
-        context.monitor.count_discs(DiscCount::begin);
-        work.one(&mut catalog, &disc, drives)?;
+    let stations = Stations { staging: &staging, set: &set, drives, context };
+    beside(stations, &mut catalog, |catalog, drives| work.all(catalog, &meant, drives))?;
+    let copied = meant.into_iter().map(|disc| {
         let copies = catalog.disc(set.id, disc.number)?.map_or(0, |now| now.good_copies);
-        copied.push(CopiedDisc { set: set.facts.name.clone(), disc, copies });
-    }
-    Ok(copied)
+        Ok(CopiedDisc { set: set.facts.name.clone(), disc, copies })
+    });
+    copied.collect()
 }
 
 struct Copying<'a> {
@@ -88,12 +88,35 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    fn one(
+    /// As many at once as there are drives.
+    fn all(
+        &mut self,
+        catalog: &mut Catalog,
+        discs: &[DiscInfo],
+        drives: &Beside,
+    ) -> Result<(), FlowError> {
+        let mut images = Vec::new();
+        let begun = discs.iter().try_for_each(|disc| {
+            drives.settle_to(catalog, drives.burners().saturating_sub(1))?;
+            self.context.monitor.count_discs(DiscCount::begin);
+            let order = self.order(catalog, disc, drives)?;
+            images.extend(order.image.clone().map(|image| (disc.number, image)));
+            drives.add_order(order, true)?;
+            // An image is as large as a disc: it goes as soon as it was burned.
+            images.retain(|(disc, image)| drives.has(*disc) || remove(image).is_err());
+            Ok(())
+        });
+        let settled = drives.settle(catalog);
+        images.iter().try_for_each(|(_, image)| remove(image))?;
+        begun.and(settled)
+    }
+
+    fn order(
         &mut self,
         catalog: &mut Catalog,
         disc: &DiscInfo,
-        drives: &mut Drives,
-    ) -> Result<(), FlowError> {
+        drives: &Beside,
+    ) -> Result<BurnOrder, FlowError> {
         if disc.state == DiscState::Open {
             return Err(SelectionError::NoCopyYet(disc.number).into());
         }
@@ -102,21 +125,14 @@ impl Copying<'_> {
         let mut order = BurnOrder::of(catalog, self.set.id, disc.number)?
             .ok_or(SelectionError::NoCopyYet(disc.number))?;
         // One that lies here, and nobody read back yet, is what is copied, and no copy of itself.
-        let here = drives.burner.medium();
-        let is_here = order.copies.unread.iter().any(|copy| copy.medium.is_where(&here));
+        let is_here = order.copies.unread.iter().any(|copy| drives.keeps(&copy.medium));
         let is_alone = order.copies.good.is_empty() && is_here;
         order.wanted = order.copies.good.len() + 1 + usize::from(is_alone);
         if !is_staged(catalog, self.set, self.staging, disc.number)? {
             order.image = Some(self.read_image(catalog, &order)?);
             order.copies.has_others |= self.hand_out_source()?;
         }
-        let mut records = OwnCatalog { catalog, set: self.set.id };
-        let (staging, set, context) = (self.staging, self.set, self.context);
-        let made = Station { staging, set, drives, context }.make_safe(&order, &mut records);
-        if let Some(image) = &order.image {
-            remove(image)?;
-        }
-        made
+        Ok(order)
     }
 
     /// What was copied is like the copy to the last byte, and must not be taken for it.

@@ -2,7 +2,8 @@
 //! verified, anything else is ejected. All that it touches is packed already, so it needs no
 //! passphrase.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::thread;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, Held, KnownSet};
@@ -31,8 +32,8 @@ use crate::flow::{Context, FlowError};
 const LOOK: Duration = Duration::from_secs(20);
 
 pub struct WatchRequest {
-    /// The drive's path, for people.
-    pub device: PathBuf,
+    /// The drives' paths, for people.
+    pub devices: Vec<PathBuf>,
     pub catalog: PathBuf,
     pub staging: PathBuf,
     pub scratch: PathBuf,
@@ -83,15 +84,47 @@ struct NextDisc {
 /// Runs until it is stopped, or (if so asked) until all that was staged is safe.
 pub fn watch(
     request: &WatchRequest,
-    drives: &mut Drives,
+    drives: &mut [Drives],
     context: Context,
 ) -> Result<WatchReport, FlowError> {
     // What is in the drive counts; nobody is asked within a step.
     let none = WaitLimit::AtMost(Duration::ZERO);
     let context = Context { wait_limit: none, turn: none, ..context };
-    let mut watch = Watch::new(request, context);
-    watch.run(drives)?;
-    Ok(watch.report)
+    let all = request.devices.iter().zip(drives).enumerate();
+    thread::scope(|scope| {
+        let watches = all.map(|(at, (device, drives))| {
+            let mut watch = Watch::new(request, device, context);
+            watch.tells_lost = at == 0;
+            scope.spawn(move || watch.run_among(drives, request.devices.len()))
+        });
+        // All of them are begun before one is waited for.
+        let watches: Vec<_> = watches.collect();
+        let ended = watches.into_iter().map(|watch| watch.join());
+        let ended = ended.map(|end| end.unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        together(ended.collect())
+    })
+}
+
+/// What several watches did: a drive that went away is a failure, and the end only if it was the
+/// last.
+fn together(ended: Vec<(WatchReport, Result<(), FlowError>)>) -> Result<WatchReport, FlowError> {
+    let mut all = WatchReport::default();
+    let (mut first, mut is_one_well) = (None, false);
+    for (report, end) in ended {
+        all.burned.extend(report.burned);
+        all.checked.extend(report.checked);
+        all.failures += report.failures;
+        all.damaged += report.damaged;
+        match end {
+            Ok(()) => is_one_well = true,
+            Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
+            Err(error) => {
+                all.failures += 1;
+                first = first.or(Some(error));
+            }
+        }
+    }
+    first.filter(|_| !is_one_well).map_or(Ok(all), Err)
 }
 
 /// What a watch that waits says of that.
@@ -107,8 +140,11 @@ enum WaitReason {
 
 struct Watch<'a> {
     request: &'a WatchRequest,
+    device: &'a Path,
     context: Context<'a>,
     report: WatchReport,
+    /// Of several watches one says what is lost.
+    tells_lost: bool,
     /// What was said last: nobody wants to read it twice.
     said: Option<WaitReason>,
     /// Discs whose staging is gone, as far as that was told.
@@ -118,9 +154,31 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(request: &'a WatchRequest, context: Context<'a>) -> Watch<'a> {
-        let report = WatchReport::default();
-        Watch { request, context, report, said: None, lost: Vec::new(), done: None }
+    fn new(request: &'a WatchRequest, device: &'a Path, context: Context<'a>) -> Watch<'a> {
+        Watch {
+            request,
+            device,
+            context,
+            report: WatchReport::default(),
+            tells_lost: true,
+            said: None,
+            lost: Vec::new(),
+            done: None,
+        }
+    }
+
+    /// To its end, which is said where others go on.
+    fn run_among(mut self, drives: &mut Drives, of: usize) -> (WatchReport, Result<(), FlowError>) {
+        let end = self.run(drives);
+        match &end {
+            Ok(()) | Err(FlowError::Stopped(_)) => {}
+            Err(error) if of > 1 => {
+                let (drive, why) = (drives.burner.title(), crate::flow::chain(error).into());
+                self.context.monitor.note(DriveNotice::GoesOnWithout { drive, why }.into());
+            }
+            Err(_) => {}
+        }
+        (self.report, end)
     }
 
     fn run(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
@@ -186,6 +244,9 @@ impl<'a> Watch<'a> {
         set: &KnownSet,
         staging: &Staging,
     ) -> Result<(), FlowError> {
+        if !self.tells_lost {
+            return Ok(());
+        }
         for disc in lost_discs(catalog, set, staging)? {
             let lost = (set.facts.name.clone(), disc.number);
             if !self.lost.contains(&lost) {
@@ -318,7 +379,7 @@ impl<'a> Watch<'a> {
         self.said = None;
         let request = VerifyRequest {
             trust: self.request.trust.clone(),
-            from: self.request.device.clone(),
+            from: self.device.to_owned(),
             catalog: self.request.catalog.clone(),
             name: None,
             scratch: self.request.scratch.clone(),
@@ -472,14 +533,14 @@ mod tests {
     fn what_is_waited_for_is_said_when_it_changes() {
         let bench = FlowBench::new();
         let request = WatchRequest {
-            device: "/dev/fake".into(),
+            devices: vec!["/dev/fake".into()],
             catalog: bench.path("catalog.sqlite"),
             staging: bench.path("staging"),
             scratch: bench.path("scratch"),
             until_done: false,
             trust: Trust::default(),
         };
-        let mut watch = Watch::new(&request, bench.context());
+        let mut watch = Watch::new(&request, Path::new("/dev/fake"), bench.context());
         let wanted = |which| WaitReason::Wanted(WantedMedium::any(None, which));
         for (said, is_new) in [
             (WaitReason::NothingStaged, true),

@@ -64,6 +64,18 @@ pub struct Need {
     pub least: Bytes,
     /// With this a disc is packed while the one before still waits to become safe.
     pub ahead: Bytes,
+    /// What each further disc takes that is with the drives at once.
+    further: Bytes,
+    /// No more is ever staged than this.
+    most: Bytes,
+}
+
+impl Need {
+    /// What it takes to pack a disc while so many others, one at least, are with the drives.
+    pub fn beside(&self, discs: usize) -> Bytes {
+        let further = self.further.0.saturating_mul(discs.saturating_sub(1) as u64);
+        Bytes(self.ahead.0.saturating_add(further).min(self.most.0))
+    }
 }
 
 /// `image`: a whole image of the disc that is burned is made in staging. `shared`: the shelf's
@@ -74,7 +86,10 @@ pub fn need(list: &Estimate, capacity: Sectors, image: bool, shared: bool) -> Ne
     let least = list.staging.0 + when(image, disc.min(list.on_discs.0));
     let second = list.on_discs.0.saturating_sub(disc).min(disc);
     let ahead = least + second + when(shared, list.on_discs.0);
-    Need { least: Bytes(least), ahead: Bytes(ahead) }
+    let further = disc + when(image, disc);
+    let images = when(image, list.on_discs.0);
+    let most = (least + list.on_discs.0 + images + when(shared, list.on_discs.0)).max(ahead);
+    Need { least: Bytes(least), ahead: Bytes(ahead), further: Bytes(further), most: Bytes(most) }
 }
 
 impl Staging {
@@ -467,6 +482,17 @@ mod tests {
         assert_eq!(gigabytes(100, false, false), (26, 51));
         assert_eq!(gigabytes(35, false, false), (26, 36));
         assert_eq!(gigabytes(20, false, false), (21, 21));
+    }
+
+    #[test]
+    fn each_further_drive_takes_room_for_one_disc_more_as_long_as_there_are_discs() {
+        let beside = |on_discs: u64, image, discs| {
+            let need = need(&list(on_discs * GB), Bytes(25 * GB).sectors(), image, false);
+            (need.beside(discs).0 + GB / 2) / GB
+        };
+        assert_eq!([1, 2, 3].map(|discs| beside(200, false, discs)), [51, 76, 101]);
+        assert_eq!([1, 2].map(|discs| beside(200, true, discs)), [76, 126]);
+        assert_eq!(beside(20, false, 5), 41, "never more than there is, and the disc in work");
     }
 
     #[test]

@@ -217,14 +217,17 @@ fn a_copy_of_a_disc_that_is_taken_out_goes_on_when_it_is_there_again() {
     bench.tray.put_in(&one);
     let mut drives = Drives::one(Box::new(bench.tray.clone()));
     let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, ReadFault::Unplugged);
-    let error = copy(&request, Some(source), &mut drives, nobody(&bench)).err().unwrap();
+    let error = copy(&request, Some(source), std::slice::from_mut(&mut drives), nobody(&bench))
+        .err()
+        .unwrap();
     assert_eq!(error.absence(), Some(&ReadFault::Unplugged.absence()));
     assert_eq!(image_on(&two), None, "no blank was asked for");
     is_as_before(&bench);
     bench.tray.put_in(&one);
     bench.tray.will_get(&[&one, &two]);
     let source: &mut (dyn Drive + 'static) = &mut slipping(&bench, ReadFault::TakenOut);
-    let copied = copy(&request, Some(source), &mut drives, bench.context()).unwrap();
+    let copied =
+        copy(&request, Some(source), std::slice::from_mut(&mut drives), bench.context()).unwrap();
     assert_eq!(copied[0].copies, 2);
 }
 
@@ -550,7 +553,7 @@ fn a_copy_on_a_shelf_that_goes_away_is_made_of_the_next_one() {
         trust: Default::default(),
     };
     let mut drives = Drives::one(Box::new(Shelf::open(&bench.path("two")).unwrap()));
-    let copied = copy(&request, None, &mut drives, nobody(&bench)).unwrap();
+    let copied = copy(&request, None, std::slice::from_mut(&mut drives), nobody(&bench)).unwrap();
     assert_eq!(copied[0].copies, 3);
     assert!(image_on(&bench.path("two")).is_some());
     assert_eq!(bench.findings(), [Finding::Ok; 3]);

@@ -181,8 +181,8 @@ proptest! {
                 parity_discs: run.parity_discs.then_some(Some(Ratio { data: 2, recovery: 1 })),
                 ..bench.request(&ask)
             };
-            let mut drives = Drives::one(Box::new(jukebox(&bench, run.failing)));
-            let done = backup(&request, Some(&mut drives), context(&command, &Nobody, &stop));
+            let mut drives = [Drives::one(Box::new(jukebox(&bench, run.failing)))];
+            let done = backup(&request, &mut drives, context(&command, &Nobody, &stop));
             done.unwrap_or_else(|error| panic!("{}", crate::flow::chain(&error)));
             drop(command);
             let audit = Audit::of(&journal.events.lock().unwrap());
@@ -201,7 +201,7 @@ fn a_migration_of_several_discs_packs_no_more_than_its_total() {
     let jukebox = |shelf: &str| Drives::one(Box::new(FakeDrive::jukebox(&bench.path(shelf))));
     let (ask, stop, monitor) = (nobody_asks, Stop::new(), Monitor::new());
     let context = context(&monitor, &Nobody, &stop);
-    backup(&bench.request(&ask), Some(&mut jukebox("shelf")), context).unwrap();
+    backup(&bench.request(&ask), &mut [jukebox("shelf")], context).unwrap();
     let journal = Arc::<Journal>::default();
     monitor.listen(journal.clone());
     fs::create_dir(bench.path("new")).unwrap();

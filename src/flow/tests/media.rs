@@ -133,6 +133,7 @@ impl FlowBench {
             copies: Some(copies),
             ..backup_request(self.dir.path(), "films", disc_size, ring(&ask, false))
         };
+        let drives = drives.map(std::slice::from_mut).unwrap_or_default();
         backup(&request, drives, context)
     }
 
@@ -147,14 +148,14 @@ impl FlowBench {
         operator: &dyn Operator,
     ) -> Result<WatchReport, FlowError> {
         let request = WatchRequest {
-            device: "/dev/fake".into(),
+            devices: vec!["/dev/fake".into()],
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             scratch: self.path("staging/scratch"),
             until_done,
             trust: Default::default(),
         };
-        let mut drives = Drives::one(Box::new(self.tray.clone()));
+        let mut drives = [Drives::one(Box::new(self.tray.clone()))];
         watch(&request, &mut drives, Context { operator, ..self.context() })
     }
 
@@ -237,7 +238,7 @@ fn a_copy_that_is_put_in_again_is_not_counted_twice() {
         from: Some("/dev/fake".into()),
         trust: Default::default(),
     };
-    let mut drives = Drives::one(Box::new(bench.tray.clone()));
+    let mut drives = [Drives::one(Box::new(bench.tray.clone()))];
     let source: &mut (dyn Drive + 'static) = &mut bench.tray.clone();
     let copied = copy(&request, Some(source), &mut drives, bench.context()).unwrap();
     assert_eq!(copied[0].copies, 3);

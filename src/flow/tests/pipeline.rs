@@ -16,9 +16,11 @@ use crate::drive::fake::{Act, FakeDrive};
 use crate::drive::{Drive, DriveError, Shelf};
 use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupReport, BackupRequest, BackupRun, backup, burn_staged, writer};
-use crate::flow::burn::pipeline::{Call, Messenger, beside};
+use crate::flow::burn::dispatcher::DriveNo;
+use crate::flow::burn::drive_thread::{Call, Messenger, Said};
+use crate::flow::burn::pipeline::{Stations, beside};
 use crate::flow::burn::records::{CopyStep, DiscEvent, Records};
-use crate::flow::burn::station::{Drives, Station};
+use crate::flow::burn::station::Drives;
 use crate::flow::staging::area::Staging;
 use crate::flow::staging::disc_size::DiscSize;
 use crate::flow::tests::requests::backup_request;
@@ -34,7 +36,7 @@ use crate::port::monitor::Monitor;
 use crate::port::operator::{Nobody, Operator};
 use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::question::{Answer, Question};
-use crate::port::stop::Stop;
+use crate::port::stop::{Recall, Stop};
 use crate::ui::words;
 use crate::ui::words::{insertion::medium, questions::question};
 
@@ -218,7 +220,7 @@ impl PipelineBench {
             let run = scope.spawn(|| {
                 let ask = nobody_asks;
                 let context = context(&monitor, &person, &stop);
-                backup(&self.request(&ask), Some(&mut Drives::one(Box::new(held))), context)
+                backup(&self.request(&ask), &mut [Drives::one(Box::new(held))], context)
             });
             let strings = strings;
             test(&strings);
@@ -230,9 +232,9 @@ impl PipelineBench {
     fn plain_run(&self) -> BackupReport {
         let (tell, _seen) = channel();
         let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
-        let mut drives = Drives::one(Box::new(self.shelf()));
+        let mut drives = [Drives::one(Box::new(self.shelf()))];
         let (ask, stop) = (nobody_asks, Stop::new());
-        backup(&self.request(&ask), Some(&mut drives), context(&monitor, &Nobody, &stop))
+        backup(&self.request(&ask), &mut drives, context(&monitor, &Nobody, &stop))
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
@@ -472,7 +474,7 @@ const STEPS: [&str; 16] = [
 ];
 
 /// A drive whose first disc proves damaged when it is read back, and whose second cannot be written.
-fn looking(bench: &PipelineBench) -> (Drives, Receiver<String>) {
+fn looking(bench: &PipelineBench) -> ([Drives; 1], Receiver<String>) {
     let faults = "read_error = [1, 600, 3]\nwrite_error_at = [2, 700]\n";
     fs::write(bench.path("shelf/.shelf.toml"), faults).unwrap();
     let (log, lines) = channel();
@@ -482,7 +484,7 @@ fn looking(bench: &PipelineBench) -> (Drives, Receiver<String>) {
         look(act, &catalog).into_iter().for_each(|line| log.send(line).unwrap());
         Ok(())
     });
-    (Drives::one(Box::new(drive)), lines)
+    ([Drives::one(Box::new(drive))], lines)
 }
 
 fn check_steps(lines: Receiver<String>) {
@@ -501,7 +503,7 @@ fn each_step_is_recorded_before_the_drive_takes_the_next() {
     let (tell, _seen) = channel();
     let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
     let (ask, stop) = (nobody_asks, Stop::new());
-    backup(&bench.request(&ask), Some(&mut drives), context(&monitor, &Nobody, &stop)).unwrap();
+    backup(&bench.request(&ask), &mut drives, context(&monitor, &Nobody, &stop)).unwrap();
     drop(drives);
     check_steps(lines);
 }
@@ -513,7 +515,7 @@ fn burning_what_was_staged_records_the_same_steps() {
     let (monitor, _) = EventRecorder { seen: tell, hold: None }.listening();
     let (ask, stop) = (nobody_asks, Stop::new());
     let context = context(&monitor, &Nobody, &stop);
-    backup(&bench.request(&ask), None, context).unwrap();
+    backup(&bench.request(&ask), &mut [], context).unwrap();
     assert_eq!(bench.states(), [DiscState::Staged; 3]);
     let (mut drives, lines) = looking(&bench);
     let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
@@ -525,11 +527,16 @@ fn burning_what_was_staged_records_the_same_steps() {
 #[test]
 fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
     let (calls, called) = channel();
+    let recall = Recall::default();
+    let messenger =
+        || Messenger { drive: DriveNo(0), disc: DiscNo(1), calls: &calls, recall: &recall };
     let copy = crate::catalog::CopyNo(1);
     let record = DiscEvent { disc: DiscNo(1), copy, at: Moment(0), step: CopyStep::Failed };
     thread::scope(|scope| {
-        let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
-        let Ok(Call::Keep(kept, answer)) = called.recv() else { panic!("no record came") };
+        let drives = scope.spawn(|| messenger().keep(record.clone()));
+        let Ok(Call { said: Said::Keep(kept, answer), .. }) = called.recv() else {
+            panic!("no record came")
+        };
         assert_eq!(kept, record);
         answer.send(Err(SelectionError::NoSets.into())).unwrap();
         assert!(matches!(
@@ -537,7 +544,7 @@ fn a_record_that_cannot_be_kept_fails_the_disc_and_not_the_packer() {
             Err(FlowError::Selection(SelectionError::NoSets))
         ));
         // Nobody is there any more.
-        let drives = scope.spawn(|| Messenger { calls: &calls }.keep(record.clone()));
+        let drives = scope.spawn(|| messenger().keep(record.clone()));
         drop(called.recv().unwrap());
         assert!(matches!(
             drives.join().unwrap(),
@@ -587,13 +594,13 @@ fn without_room_for_two_discs_each_is_safe_before_the_next_is_packed() {
         report: BackupReport::default(),
         spare: None,
     };
-    let mut drives = Drives::one(Box::new(bench.shelf()));
-    let station = Station { staging, set, drives: &mut drives, context };
-    beside(station, &mut catalog, |catalog, drives| {
+    let mut drives = [Drives::one(Box::new(bench.shelf()))];
+    let stations = Stations { staging, set, drives: &mut drives, context };
+    beside(stations, &mut catalog, |catalog, drives| {
         let ahead = run(&vast, catalog).check_space(&list, Some(drives))?;
         let mut run = run(&request, catalog);
         let mut work = run.scan(catalog, Some(drives))?;
-        assert_eq!((work.ahead, ahead), (true, false));
+        assert_eq!((work.ahead, ahead), (1, 0));
         work.ahead = ahead;
         let held = catalog.hold(Part::Set(set.id))?;
         run.pack(catalog, Some(drives), work, held)

@@ -68,7 +68,15 @@ impl OtherColdcut {
         let done = match act {
             Act::Burn => {
                 let mut drives = shelf(&self.home.join("one"));
-                burn_staged(&catalog, &staging, None, &[], &mut drives, context).map(drop)
+                burn_staged(
+                    &catalog,
+                    &staging,
+                    None,
+                    &[],
+                    std::slice::from_mut(&mut drives),
+                    context,
+                )
+                .map(drop)
             }
             Act::Copy => {
                 let request = CopyRequest {
@@ -79,7 +87,7 @@ impl OtherColdcut {
                     name: None,
                     from: Some(self.home.join("one")),
                 };
-                copy(&request, None, &mut shelf(&self.home.join("two")), context).map(drop)
+                copy(&request, None, &mut [shelf(&self.home.join("two"))], context).map(drop)
             }
             Act::Locate => {
                 let one = DiscList::parse("1").unwrap();
@@ -154,7 +162,7 @@ proptest! {
         }
         let mut one = shelf(&bench.path("one"));
         let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
-        burn_staged(&catalog, &staging, None, &[], &mut one, bench.context()).unwrap();
+        burn_staged(&catalog, &staging, None, &[], std::slice::from_mut(&mut one), bench.context()).unwrap();
         let catalog = Catalog::open(&catalog, Access::Read).unwrap();
         catalog.check().unwrap();
         let set = catalog.sets().unwrap().remove(0);

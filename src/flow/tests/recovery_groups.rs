@@ -2,9 +2,10 @@
 
 use std::fs;
 
+use crate::catalog::CopyNo;
 use crate::catalog::{Access, Catalog, KnownSet, RecoveryGroup};
 use crate::drive::Shelf;
-use crate::flow::burn::records::{BurnOrder, CopyStep, DiscEvent, OwnCatalog, Records};
+use crate::flow::burn::records::{BurnOrder, CopyStep, DiscEvent, NewCopy, OwnCatalog, Records};
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::burn::station::{Drives, Station};
 use crate::flow::staging::area::Staging;
@@ -69,6 +70,10 @@ struct Meddling<'a> {
 }
 
 impl Records for Meddling<'_> {
+    fn begin(&mut self, copy: NewCopy) -> Result<CopyNo, FlowError> {
+        self.own.begin(copy)
+    }
+
     fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {
         if matches!(record.step, CopyStep::ReadBack { .. }) {
             (self.read_back)(&record, self.grouping, self.own.catalog)?;

@@ -24,7 +24,7 @@ pub fn backup_request<'a>(
         name: SetName::new(name).unwrap(),
         catalog: dir.join("catalog.sqlite"),
         staging: dir.join("staging"),
-        shelf: None,
+        shelves: Vec::new(),
         disc_size,
         archive_size: Bytes(1 << 20),
         compression: None,

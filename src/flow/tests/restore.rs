@@ -116,9 +116,9 @@ impl RestoreBench {
             ..backup_request(self.dir.path(), "holidays", DiscSize::typed(self.capacity), keys)
         };
         let shelf = Shelf::open(&self.path("shelf")).unwrap();
-        let mut drives = Drives::one(Box::new(shelf));
+        let mut drives = [Drives::one(Box::new(shelf))];
         let stop = Stop::new();
-        backup(&request, Some(&mut drives), self.context(&Nobody, &stop))
+        backup(&request, &mut drives, self.context(&Nobody, &stop))
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 

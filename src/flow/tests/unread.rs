@@ -191,7 +191,8 @@ impl UnreadTrial {
         let person = self.person(case);
         let context = Context { operator: &person, ..self.bench.context() };
         let mut drives = Drives::one(Box::new(self.drive()));
-        burn_staged(&catalog, &staging, None, &[], &mut drives, context).map(drop)
+        burn_staged(&catalog, &staging, None, &[], std::slice::from_mut(&mut drives), context)
+            .map(drop)
     }
 
     /// One more copy, with one drive for both.
@@ -207,7 +208,7 @@ impl UnreadTrial {
         let person = self.person(case);
         let context = Context { operator: &person, ..self.bench.context() };
         let source: &mut (dyn Drive + 'static) = &mut self.drive();
-        copy(&request, Some(source), &mut Drives::one(Box::new(self.drive())), context).map(drop)
+        copy(&request, Some(source), &mut [Drives::one(Box::new(self.drive()))], context).map(drop)
     }
 
     /// Lets a run die at this moment; false if it lived through all of them.
@@ -362,7 +363,8 @@ fn an_unread_disc_that_is_taken_out_again_is_asked_for_by_its_date() {
     bench.tray.comes_back();
     let (catalog, staging) = (bench.path("catalog.sqlite"), bench.path("staging"));
     let mut drives = Drives::one(Box::new(trial.drive()));
-    burn_staged(&catalog, &staging, None, &[], &mut drives, bench.context()).unwrap();
+    burn_staged(&catalog, &staging, None, &[], std::slice::from_mut(&mut drives), bench.context())
+        .unwrap();
     let asked = bench.asked();
     assert!(asked.len() == 1 && asked[0].starts_with("disc 1 of films, burned on 2"), "{asked:?}");
     assert!(asked[0].ends_with(", not verified yet"), "{asked:?}");

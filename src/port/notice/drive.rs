@@ -19,4 +19,8 @@ pub enum DriveNotice {
     NotInserted { why: Cause },
     /// The disc may be another copy than the one that is due; it is ejected.
     PerhapsOtherCopy { drive: String },
+    /// The drive can be used no more; others do its work.
+    GoesOnWithout { drive: String, why: Cause },
+    /// Too many burns in a row failed in it; others do its work.
+    BurnsKeepFailing { drive: String },
 }

@@ -35,10 +35,17 @@ pub enum StagingNotice {
     },
     /// There is no room to pack a disc while another one is burned; `need`: for that.
     OneDiscAtATime { need: Bytes },
+    /// Several drives burn; with the one that is packed, so many discs are staged at most, and take
+    /// this much.
+    DiscsAtOnce { drives: usize, discs: usize, need: Bytes },
+    /// The same, and `wanted` is what it would take for all drives.
+    FewerAtOnce { drives: usize, discs: usize, wanted: Bytes },
     /// Packed; the drives are busy with the one before.
     DiscWaits { disc: DiscNo, before: DiscNo },
     /// Packing failed; the disc in the drives is finished first.
     PackingFailed { disc: DiscNo, why: Cause },
+    /// A drive failed, or a disc; what the other drives burn is finished first.
+    OthersEndFirst { why: Cause },
     /// That disc failed, too.
     LastDiscFailed { disc: DiscNo, why: Cause },
 }

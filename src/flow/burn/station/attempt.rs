@@ -1,10 +1,10 @@
 //! One disc's turn in the drives: what it knows, and what it tells.
 
-use crate::catalog::{ClosedDiscInfo, CopyNo, KnownSet};
+use crate::catalog::{ClosedDiscInfo, Copy, CopyNo, KnownSet};
 use crate::drive::burning::BurnError;
 use crate::drive::{DiscReader, DriveError};
 use crate::flow::base::expected::expected;
-use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, DiscEvent, Records};
+use crate::flow::burn::records::{BurnOrder, CopyStep, DiscEvent, NewCopy, Records, SharedCopies};
 use crate::flow::burn::station::drives::Drives;
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::{BurnFailure, Context, FlowError};
@@ -17,9 +17,13 @@ use crate::verify::{ExpectedFile, Verdict, verify};
 /// One disc's turn in the drives.
 pub(super) struct BurnAttempt<'a> {
     pub(super) order: &'a BurnOrder,
-    pub(super) copies: &'a mut Copies,
-    /// The one in progress.
+    pub(super) copies: &'a SharedCopies,
+    /// A copy that a run before did not read back: this turn may continue with it.
+    pub(super) unread: Option<Copy>,
+    /// The one in progress, or the next.
     pub(super) copy: CopyNo,
+    /// It was burned in another drive.
+    pub(super) is_from_elsewhere: bool,
     /// When it was burned, if a run before did that.
     pub(super) since: Option<Moment>,
     pub(super) staging: &'a Staging,
@@ -39,13 +43,27 @@ impl BurnAttempt<'_> {
     }
 
     pub(super) fn begin(&mut self) -> Result<(), FlowError> {
-        (self.copy, self.since) = (self.copies.next, None);
+        self.records.has_medium()?;
+        let (disc, at, least) = (self.disc().number, Moment::now(), self.copies.now().next);
         let medium = self.drives.burner.medium();
-        self.record(CopyStep::Begun { medium })?;
+        let copy = self.records.begin(NewCopy { disc, medium, at, least })?;
+        (self.copy, self.since) = (copy, None);
+        let has_hands = self.drives.have_hands();
+        {
+            let mut copies = self.copies.now();
+            copies.next = CopyNo(copies.next.0.max(copy.0 + 1));
+            copies.in_work.extend(has_hands.then_some(copy));
+        }
         // Nobody fills it up any more.
-        self.staging.drop_rows(self.set, self.disc().number)?;
-        self.copies.next = CopyNo(self.copy.0 + 1);
-        Ok(())
+        self.staging.drop_rows(self.set, disc)
+    }
+
+    /// The copy in progress is none of those any more that could be mixed up; `lies_about`: its
+    /// medium is one from now on, for all others.
+    pub(super) fn leave(&mut self, lies_about: bool) {
+        let mut copies = self.copies.now();
+        copies.in_work.retain(|copy| *copy != self.copy);
+        copies.has_others |= lies_about;
     }
 
     pub(super) fn record_burned(&mut self) -> Result<(), FlowError> {

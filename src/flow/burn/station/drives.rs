@@ -1,19 +1,31 @@
 //! What burns, and what reads back.
 
 use crate::drive::Drive;
+use crate::flow::burn::dispatcher::{DriveSpec, Roles};
 use crate::flow::library::insertion::Came;
 
 /// What burns, and what reads back, if that is another drive.
 pub struct Drives {
     pub burner: Box<dyn Drive>,
     pub reader: Option<Box<dyn Drive>>,
+    /// What `burner` is used for beside other drives.
+    pub roles: Roles,
     /// How the medium in the burner came there, as far as somebody above saw it.
     pub came: Came,
 }
 
 impl Drives {
     pub fn new(burner: Box<dyn Drive>, reader: Option<Box<dyn Drive>>) -> Drives {
-        Drives { burner, reader, came: Came::Before }
+        Drives { burner, reader, roles: Roles::BOTH, came: Came::Before }
+    }
+
+    /// A drive among several.
+    pub fn with_roles(drive: Box<dyn Drive>, roles: Roles) -> Drives {
+        Drives { roles, ..Drives::new(drive, None) }
+    }
+
+    pub(in crate::flow) fn spec(&mut self) -> DriveSpec {
+        DriveSpec { roles: self.roles, has_hands: self.have_hands() }
     }
 
     #[cfg(test)]

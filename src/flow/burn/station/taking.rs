@@ -12,7 +12,7 @@ use crate::port::question::{Answer, Question};
 use crate::port::wanted::{BurnDate, WantedBlank, WantedDisc, WantedMedium};
 use crate::verify::Verdict;
 
-use crate::flow::burn::records::{BurnOrder, Copies, CopyStep};
+use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, SharedCopies};
 use crate::flow::burn::station::attempt::{BurnAttempt, burn_error};
 use crate::flow::library::insertion::{Came, when_free, with_medium};
 use crate::flow::staging::area::burn_job;
@@ -48,16 +48,15 @@ struct Seeker<'a> {
     /// The copy that nobody read back, if there is one.
     unread: WantedDisc,
     has_unread: bool,
-    /// Nothing is known of any copy: one that is there was burned by a run that did not record it.
-    is_first: bool,
-    has_others: bool,
+    copies: &'a SharedCopies,
     context: Context<'a>,
 }
 
 impl Seeker<'_> {
     /// Whether the drive holds the disc, and it may be the copy that nobody read back.
     fn is_there(&self, drive: &mut dyn Drive) -> Result<bool, FlowError> {
-        if !self.has_unread && !self.is_first {
+        // Nothing is known of any copy: one that is there was burned by a run that did not record it.
+        if !self.has_unread && !self.copies.now().is_first() {
             return Ok(false);
         }
         match drive.find(&self.label) {
@@ -72,7 +71,11 @@ impl Seeker<'_> {
     }
 
     fn is_it(&self, drive: &dyn Drive, came: Came) -> bool {
-        !self.has_others || is_meant(drive, came, &self.unread, self.context)
+        !self.has_others() || is_meant(drive, came, &self.unread, self.context)
+    }
+
+    fn has_others(&self) -> bool {
+        self.copies.now().has_others_than(None)
     }
 
     fn take(
@@ -130,9 +133,8 @@ impl<'a> BurnAttempt<'a> {
             disc: &order.disc,
             unread: wanted.first_disc().cloned().unwrap_or_else(any_copy),
             wanted,
-            has_unread: self.unread().is_some(),
-            is_first: self.copies.is_first(),
-            has_others: self.copies.has_others,
+            has_unread: self.unread.is_some(),
+            copies: self.copies,
             context: self.context,
         }
     }
@@ -176,10 +178,14 @@ impl BurnAttempt<'_> {
     /// A place where nobody changes media carries the image that was put there, and no other.
     fn is_at_place(&mut self) -> Result<bool, FlowError> {
         let place = self.drives.burner.medium();
-        let unread = std::mem::take(&mut self.copies.unread);
-        let (mut here, elsewhere): (Vec<Copy>, Vec<Copy>) =
-            unread.into_iter().partition(|copy| copy.medium.is_where(&place));
-        self.copies.unread = elsewhere;
+        let mut here = {
+            let mut copies = self.copies.now();
+            let unread = std::mem::take(&mut copies.unread);
+            let (here, elsewhere): (Vec<Copy>, Vec<Copy>) =
+                unread.into_iter().partition(|copy| copy.medium.is_where(&place));
+            copies.unread = elsewhere;
+            here
+        };
         match self.drives.burner.find(&self.label()).map(drop) {
             Ok(()) => self.go_on_with(here.pop()).map(|()| true),
             // A burn that was cut off left nothing.
@@ -199,12 +205,12 @@ impl BurnAttempt<'_> {
     /// Looks at what is in the drive before anything is prepared, and asks nobody.
     fn is_in_drive(&mut self) -> Result<bool, FlowError> {
         let seeker = self.seeker();
-        let is_sure = !seeker.has_others || self.drives.came == Came::AsAsked;
+        let is_sure = !seeker.has_others() || self.drives.came == Came::AsAsked;
         let (deadline, burner) = (self.context.wait_limit.deadline(), &mut *self.drives.burner);
         if !is_sure || !when_free(self.context, &deadline, || seeker.is_there(burner))? {
             return Ok(false);
         }
-        let copy = self.unread().cloned();
+        let copy = self.unread.take();
         self.go_on_with(copy).map(|()| true)
     }
 
@@ -218,7 +224,7 @@ impl BurnAttempt<'_> {
         if let Some(blank) = blank {
             return Ok(Taken::Blank(Box::new(job), blank));
         }
-        let copy = self.unread().cloned();
+        let copy = self.unread.take();
         self.go_on_with(copy)?;
         Ok(Taken::Unread)
     }
@@ -231,17 +237,14 @@ impl BurnAttempt<'_> {
             self.begin()?;
             return self.record_burned();
         };
-        self.copies.unread.retain(|unread| unread.number != copy.number);
+        self.records.has_medium()?;
         (self.copy, self.since) = (copy.number, Some(copy.burned));
         Ok(())
     }
 
-    fn unread(&self) -> Option<&Copy> {
-        self.copies.unread_in_drive()
-    }
-
     fn wanted(&self) -> WantedMedium {
-        medium_wanted(self.set, self.disc(), self.copies, self.order.wanted)
+        let next = self.copies.now().next;
+        wanted(self.set, self.disc(), self.unread.as_ref(), next, self.order.wanted)
     }
 
     pub(super) fn wanted_back(&self) -> WantedDisc {
@@ -262,8 +265,18 @@ pub fn medium_wanted(
     copies: &Copies,
     of: usize,
 ) -> WantedMedium {
+    wanted(set, disc, copies.unread_in_drive(), copies.next, of)
+}
+
+fn wanted(
+    set: &KnownSet,
+    disc: &ClosedDiscInfo,
+    unread: Option<&Copy>,
+    next: CopyNo,
+    of: usize,
+) -> WantedMedium {
     let sectors = disc.closing.image;
-    if let Some(unread) = copies.unread_in_drive() {
+    if let Some(unread) = unread {
         let wanted = WantedDisc::new(&set.facts.name, disc.number);
         let wanted = wanted.copy(shown(unread.number, of));
         return WantedMedium::DiscOrBlank {
@@ -275,8 +288,8 @@ pub fn medium_wanted(
         set: set.facts.name.clone(),
         disc: disc.number,
         sectors,
-        copy: shown(copies.next, of),
-        copies: u32::try_from(of).ok().filter(|of| copies.next.0 <= *of),
+        copy: shown(next, of),
+        copies: u32::try_from(of).ok().filter(|of| next.0 <= *of),
     })
 }
 

@@ -18,6 +18,13 @@ pub(super) fn words(notice: &DriveNotice) -> String {
         DriveNotice::PerhapsOtherCopy { drive } => format!(
             "the disc in {drive} may be a different copy from the one that is due; ejecting it"
         ),
+        DriveNotice::GoesOnWithout { drive, why } => {
+            format!("{drive} is not used any more: {why}; continuing without it")
+        }
+        DriveNotice::BurnsKeepFailing { drive } => format!(
+            "{drive} is not used any more: too many burns in a row failed in it; continuing \
+             without it"
+        ),
     }
 }
 
@@ -36,5 +43,10 @@ pub(super) fn examples() -> super::examples::Examples {
         NotInserted { why: "no disc came".into() } => "no disc came",
         PerhapsOtherCopy { drive: "/dev/sr0".into() } =>
             "the disc in /dev/sr0 may be a different copy from the one that is due; ejecting it",
+        GoesOnWithout { drive: "/dev/sr0".into(), why: "it was unplugged".into() } =>
+            "/dev/sr0 is not used any more: it was unplugged; continuing without it",
+        BurnsKeepFailing { drive: "/dev/sr0".into() } =>
+            "/dev/sr0 is not used any more: too many burns in a row failed in it; continuing \
+             without it",
     })
 }

@@ -2,6 +2,7 @@
 
 use crate::flow::FlowError;
 use crate::model::path::shown_path;
+use crate::model::plural;
 use crate::port::notice::{FillObstacle, StagingNotice};
 use crate::restore::index::INDEX;
 use crate::ui::words::advice::advised;
@@ -34,11 +35,22 @@ pub(super) fn words(notice: &StagingNotice) -> String {
             "the staging area has no room to pack one disc while another is burned ({need} \
              needed): each disc is verified before the next one is packed"
         ),
+        StagingNotice::DiscsAtOnce { drives, discs, need } => format!(
+            "{drives} drives burn: up to {discs} discs are in the staging area at once, {need}"
+        ),
+        StagingNotice::FewerAtOnce { drives, discs, wanted } => format!(
+            "the staging area has no room to keep {drives} drives busy ({wanted} needed): {} at \
+             once",
+            plural(*discs as u64, "disc", "discs")
+        ),
         StagingNotice::DiscWaits { disc, before } => {
             format!("disc {disc} is packed; it will be burned once disc {before} is verified")
         }
         StagingNotice::PackingFailed { disc, why } => {
             format!("packing failed: {why}; finishing disc {disc} first")
+        }
+        StagingNotice::OthersEndFirst { why } => {
+            advised(format!("{why}; finishing what the other drives burn first"), why)
         }
         StagingNotice::LastDiscFailed { disc, why } => advised(format!("disc {disc}: {why}"), why),
     }
@@ -107,10 +119,16 @@ pub(super) fn examples() -> super::examples::Examples {
         OneDiscAtATime { need: Bytes(50_000_000_000) } =>
             "the staging area has no room to pack one disc while another is burned (50.0 GB \
              needed): each disc is verified before the next one is packed",
+        DiscsAtOnce { drives: 2, discs: 3, need: Bytes(75_000_000_000) } =>
+            "2 drives burn: up to 3 discs are in the staging area at once, 75.0 GB",
+        FewerAtOnce { drives: 3, discs: 2, wanted: Bytes(100_000_000_000) } =>
+            "the staging area has no room to keep 3 drives busy (100.0 GB needed): 2 discs at once",
         DiscWaits { disc: DiscNo(4), before: disc } =>
             "disc 4 is packed; it will be burned once disc 3 is verified",
         PackingFailed { disc, why: why.clone() } =>
             "packing failed: it is broken; finishing disc 3 first",
+        OthersEndFirst { why: why.clone() } =>
+            "it is broken; finishing what the other drives burn first",
         LastDiscFailed { disc, why } => "disc 3: it is broken",
     })
 }
