@@ -1,12 +1,13 @@
 //! What every verb works with: what was typed, the person, the screen, the wish to stop.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cli::args::{Burning, Common};
 use crate::cli::resolve::{PassphraseSource, Surroundings};
+use crate::drive::StackTally;
 use crate::flow::WaitLimit;
 use crate::flow::base::keys::{KeyRing, SettingOrigin};
 use crate::flow::{Context, FlowError, KeyError};
@@ -20,8 +21,10 @@ use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
 use crate::ui::json::event::{Event, Summary};
+use crate::ui::json::storing::StackObject;
 use crate::ui::progress::{Reporter, Show};
 use crate::ui::screen::Screen;
+use crate::ui::summary::stack_line;
 
 use super::error::RunError;
 
@@ -35,6 +38,9 @@ pub struct App {
     reporter: Arc<Reporter>,
     pub person: ReportingOperator<Person>,
     pub stop: Stop,
+    /// What became of the discs that loaders took.
+    pub stack: Arc<StackTally>,
+    is_stack_said: Cell<bool>,
     /// For those who have no staging area; removed with the room.
     temporary: OnceCell<PrivateDir>,
 }
@@ -58,6 +64,8 @@ impl App {
             screen,
             common,
             stop,
+            stack: Arc::default(),
+            is_stack_said: Cell::new(false),
             temporary: OnceCell::new(),
         }
     }
@@ -89,12 +97,26 @@ impl App {
     /// For what is said when the work is done. How many messages were left out is said before.
     pub fn screen(&self) -> &Screen {
         self.reporter.say_left_out();
+        self.say_stack();
         &self.screen
     }
 
     /// The last words of a run: what went wrong, once more, and how much was not done.
     pub fn last_words(&self, count: Option<String>) -> String {
         self.reporter.last_words(count)
+    }
+
+    /// What became of the discs of a stack, once; nothing if no loader took any.
+    fn say_stack(&self) {
+        let count = self.stack.count();
+        if count.discs == 0 || self.is_stack_said.replace(true) {
+            return;
+        }
+        if !self.common.quiet || !count.rejected.is_empty() {
+            self.screen.say(&stack_line(&count));
+        }
+        // If stdout is closed, whoever writes to it next says so.
+        let _ = self.screen.object(&Event::Stack(StackObject::of(&count)));
     }
 
     /// The last object of a run that has a result. Nothing without `--json`.

@@ -25,11 +25,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::cli::args::{Burning, Signing};
+use crate::cli::args::{Burning, LoaderArgs, Signing};
 use crate::cli::resolve::{self, PassphraseSource, ResolveError};
 use crate::codec::openpgp::{Checker, SignError, Signer};
-use crate::drive::{Drive, DriveOptions, Optical, Settings, Shelf};
+use crate::drive::{
+    Drive, DriveError, DriveOptions, Loader, Optical, ServedDrive, Settings, Shelf, StackTask,
+};
 use crate::flow::FlowError;
 use crate::flow::backup::guards::{Burner, DestGuard, ProgramGuard};
 use crate::flow::burn::dispatcher::Roles;
@@ -246,7 +249,7 @@ pub fn check_drill(app: &App) -> Result<(), RunError> {
 /// Where discs go: a drive, or the shelf at `dest`, which is made with its first disc.
 pub fn open_dest(app: &App, dest: &Path, burning: &Burning) -> Result<Drives, RunError> {
     let burner = match is_device(dest) {
-        true => open_drive(app, dest, burning)?,
+        true => open_served(app, dest, burning)?,
         false => {
             let shelf = open_shelf(app, dest)?;
             shelves::arrive(&app.around.catalog(&app.common)?, dest, app.context())?;
@@ -256,6 +259,53 @@ pub fn open_dest(app: &App, dest: &Path, burning: &Burning) -> Result<Drives, Ru
     let reader = burning.verify_drive.as_deref();
     let reader = reader.map(|device| open_drive(app, device, burning)).transpose()?;
     Ok(Drives::new(burner, reader))
+}
+
+/// A drive to burn in, with the loader that changes its discs, if it has one.
+fn open_served(app: &App, device: &Path, burning: &Burning) -> Result<Box<dyn Drive>, RunError> {
+    let loader = open_loader(&burning.loader)?;
+    let drive = open_drive(app, device, burning)?;
+    Ok(match loader {
+        Some(loader) => serve(app, drive, device, loader, StackTask::Burn),
+        None => drive,
+    })
+}
+
+/// A drive that a whole stack of discs is read in.
+fn open_stack(app: &App, from: &Path, args: &LoaderArgs) -> Result<Box<dyn Drive>, RunError> {
+    if !is_device(from) {
+        let place = shown(from.as_os_str().as_bytes());
+        return Err(RunError::Usage(format!("--loader: {place} is not a drive")));
+    }
+    let loader = open_loader(args)?;
+    let drive = open_drive(app, from, &Burning::default())?;
+    Ok(match loader {
+        Some(loader) => serve(app, drive, from, loader, StackTask::Verify),
+        None => drive,
+    })
+}
+
+fn serve(
+    app: &App,
+    drive: Box<dyn Drive>,
+    device: &Path,
+    loader: Loader,
+    task: StackTask,
+) -> Box<dyn Drive> {
+    let (device, loader) = (device.to_owned(), Arc::new(loader));
+    Box::new(ServedDrive::new(drive, device, loader, app.stack.clone(), task))
+}
+
+/// A loader that is configured and whose machine answers: what is wrong with it is said before the
+/// first disc.
+fn open_loader(args: &LoaderArgs) -> Result<Option<Loader>, RunError> {
+    let Some(program) = &args.loader else { return Ok(None) };
+    let timeout = args.loader_timeout.unwrap_or(Loader::TIMEOUT);
+    let opened = Loader::open(program, timeout).and_then(|loader| {
+        loader.check()?;
+        Ok(loader)
+    });
+    Ok(Some(opened.map_err(DriveError::from).map_err(FlowError::from)?))
 }
 
 /// The drive that discs are read from, if FROM is one.

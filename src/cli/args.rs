@@ -5,7 +5,7 @@ mod common;
 mod media;
 mod set;
 
-pub use common::{Burning, Common, KeyArgs, Signing};
+pub use common::{Burning, Common, KeyArgs, LoaderArgs, Signing};
 pub use media::{
     CheckArgs, CopyArgs, GiveUpArgs, KeysheetArgs, LocateArgs, MigrateArgs, StatusArgs,
 };
@@ -277,6 +277,8 @@ pub struct VerifyArgs {
     pub(super) typed: Option<PathBuf>,
     #[arg(skip)]
     pub from: PathBuf,
+    #[command(flatten)]
+    pub loader: LoaderArgs,
     /// Use only discs whose SHA256SUMS is signed by this OpenPGP certificate
     #[arg(long, value_name = "CERTFILE")]
     pub verify_signature: Option<PathBuf>,

@@ -16,7 +16,7 @@ use crate::model::SetName;
 use clap::{ArgMatches, Command};
 pub use known::KnownOptions;
 use pool::{POOL, Pool};
-use section::{DEST, DRIVE, SOURCE, Section, place};
+use section::{DEST, DRIVE, POOL_OPTIONS, SOURCE, Section, place};
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -76,7 +76,10 @@ impl Config {
         for (key, value) in table {
             if key == POOL {
                 let of_key = |(key, why): (String, String)| told("[pool]", &key, why);
-                self.pool.lay(value).map_err(of_key)?;
+                for (key, value) in self.pool.lay(value).map_err(of_key)? {
+                    pool_key(known, &key, &value).map_err(|why| told("[pool]", &key, why))?;
+                    known.lay(&mut self.top, key, value);
+                }
                 continue;
             }
             if key != "set" {
@@ -203,7 +206,21 @@ fn top_key(known: &KnownOptions, key: &str, value: &Value) -> Result<(), String>
         SOURCE | DEST => {
             Err(format!("belongs to a set: write it below [set.NAME]; `{DRIVE}` is for all"))
         }
+        _ if POOL_OPTIONS.contains(&key) => Err(OF_POOL.to_owned()),
         _ => known.check(key, value),
+    }
+}
+
+const OF_POOL: &str = "belongs to the drives: write it below [pool]";
+
+/// What is said of the drives, for all sets.
+fn pool_key(known: &KnownOptions, key: &str, value: &Value) -> Result<(), String> {
+    match POOL_OPTIONS.contains(&key) {
+        true => known.check(key, value),
+        false => {
+            let keys = POOL_OPTIONS.join(", ");
+            Err(format!("is not a key of this table, which has: burn, read, {keys}"))
+        }
     }
 }
 
@@ -212,6 +229,7 @@ fn set_key(known: &KnownOptions, key: &str, value: &Value) -> Result<(), String>
         SOURCE | DEST => place(value),
         DRIVE => Err(format!("belongs to the top level; a set has `{DEST}`")),
         "name" => Err("the table's name is the set's name".to_owned()),
+        _ if POOL_OPTIONS.contains(&key) => Err(OF_POOL.to_owned()),
         _ => known.check(key, value),
     }
 }

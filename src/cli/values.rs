@@ -124,10 +124,15 @@ pub fn on_off(text: &str) -> Parsed<bool> {
 }
 
 pub fn wait_limit(text: &str) -> Parsed<WaitLimit> {
-    let wrong = || "allowed: a time such as 90s, 10m, 2h, or forever".to_owned();
     if text == "forever" {
         return Ok(WaitLimit::Endless);
     }
+    let wrong = |_| "allowed: a time such as 90s, 10m, 2h, or forever".to_owned();
+    time(text).map(WaitLimit::AtMost).map_err(wrong)
+}
+
+pub fn time(text: &str) -> Parsed<Duration> {
+    let wrong = || "allowed: a time such as 90s, 10m, 2h".to_owned();
     let unit = text.chars().last().ok_or_else(wrong)?;
     let seconds = match unit {
         's' => 1,
@@ -136,7 +141,7 @@ pub fn wait_limit(text: &str) -> Parsed<WaitLimit> {
         _ => return Err(wrong()),
     };
     let number = whole_number(text.strip_suffix(unit).unwrap_or_default()).ok_or_else(wrong)?;
-    Ok(WaitLimit::AtMost(Duration::from_secs(u64::from(number) * seconds)))
+    Ok(Duration::from_secs(u64::from(number) * seconds))
 }
 
 /// Digits only: `+7` is a number to Rust and a slip of the finger here.

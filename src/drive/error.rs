@@ -3,7 +3,7 @@
 use std::io;
 use std::path::PathBuf;
 
-use super::{Absence, DeviceError, ReadError, Remedy};
+use super::{Absence, DeviceError, LoaderError, ReadError, Remedy};
 use crate::model::{Bytes, DiscIdentity, Sectors};
 use crate::port::command::{CommandError, ProgramExit};
 use crate::port::stop::Stopped;
@@ -81,6 +81,8 @@ pub enum DriveError {
     /// It was there, and went away while it was read.
     #[error(transparent)]
     Gone(#[from] Absence),
+    #[error("the disc loader cannot be used")]
+    Loader(#[from] LoaderError),
     #[error(transparent)]
     Command(CommandError),
     #[error(transparent)]

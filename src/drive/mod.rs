@@ -27,6 +27,7 @@ mod image;
 mod iso;
 mod label;
 mod layout;
+pub(crate) mod loader;
 mod optical;
 mod rate;
 mod reader;
@@ -47,6 +48,7 @@ pub use image::Image;
 #[cfg(test)]
 pub(crate) use layout::LONGEST_NAME;
 pub use layout::image_sectors;
+pub use loader::{Loader, LoaderError, ServedDrive, StackCount, StackTally, StackTask};
 pub use optical::{
     Device, DeviceError, DriveIdentity, DriveOptions, KiloBytesPerSecond, Medium, MediumState,
     Optical, Profile, Readiness, Remedy, drives, volume_name,
@@ -161,7 +163,16 @@ pub trait Drive: Send {
     fn slot(&mut self) -> Option<&mut dyn Slot>;
 }
 
-/// The side of a drive that hands reach.
+/// Where a disc goes that is done with, if a machine puts it away.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pile {
+    /// Every byte was read back and was right.
+    Good,
+    /// All others: bad, foreign, not needed, not known.
+    Bad,
+}
+
+/// The side of a drive that hands reach: a person's, or those of a machine.
 pub trait Slot {
     /// What is in the drive, for people: `a blank BD-R`, `disc 3 of holidays`; `None`: nothing.
     fn content(&mut self) -> Result<Option<String>, DriveError>;
@@ -170,10 +181,23 @@ pub trait Slot {
     /// them.
     fn insertion(&self) -> Option<u64>;
 
+    /// A machine changes the media: nobody is asked for one, and [`Slot::await_medium`] brings it.
+    fn is_served(&self) -> bool {
+        false
+    }
+
     /// Hands the medium out; an empty drive opens its tray.
     fn eject(&mut self) -> Result<(), DriveError>;
 
-    /// Waits until a medium is inserted; `false` if the time is over before.
+    /// The medium is done with. A machine puts it on that pile, and its number in the stack is
+    /// returned; a person sees what it is by what is said of it. An empty drive has nothing to put
+    /// away.
+    fn put_away(&mut self, _pile: Pile) -> Result<Option<u64>, DriveError> {
+        self.eject().map(|()| None)
+    }
+
+    /// Waits until a medium is inserted; `false` if the time is over before, or a machine has no
+    /// more.
     fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError>;
 
     /// The medium that is in the drive now, and no other, may be overwritten.

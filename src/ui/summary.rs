@@ -5,10 +5,26 @@ use super::json::numbers;
 use super::json::restore::{RestorePlanObject, RestoreSummaryObject, WithheldObject};
 use super::json::storing::{BackupPlanObject, BackupSummaryObject, ExcludedObject, HollowObject};
 use super::json::tally::TallyObject;
+use crate::drive::StackCount;
 use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq, plural};
 use crate::restore::privileges::Privileges;
+
+/// `40 discs: 38 good, 2 on the reject pile: 17, 23`; a disc that is neither is in the drive.
+pub fn stack_line(count: &StackCount) -> String {
+    let StackCount { discs, good, rejected, .. } = count;
+    let mut line = format!("{}: {good} good", plural(*discs, "disc", "discs"));
+    if !rejected.is_empty() {
+        let numbers: Vec<String> = rejected.iter().map(u64::to_string).collect();
+        line += &format!(", {} on the reject pile: {}", rejected.len(), numbers.join(", "));
+    }
+    let left = discs.saturating_sub(good + rejected.len() as u64);
+    if left > 0 {
+        line += &format!(", {left} in the drive");
+    }
+    line
+}
 
 /// A number of paths, and the content of those that have any.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -266,6 +282,16 @@ mod tests {
 
     fn tally(count: u64, size: u64) -> PathTally {
         PathTally { count, size: Bytes(size) }
+    }
+
+    #[test]
+    fn every_disc_of_a_stack_is_accounted_for() {
+        let line = |discs, good, rejected: &[u64]| {
+            stack_line(&StackCount { discs, good, rejected: rejected.to_vec(), in_a_row: 0 })
+        };
+        assert_eq!(line(40, 38, &[17, 23]), "40 discs: 38 good, 2 on the reject pile: 17, 23");
+        assert_eq!(line(1, 1, &[]), "1 disc: 1 good");
+        assert_eq!(line(2, 0, &[1]), "2 discs: 0 good, 1 on the reject pile: 1, 1 in the drive");
     }
 
     #[test]

@@ -30,7 +30,11 @@ const GUARDED: [(&[&str], &[&str], &str); 16] = [
     (&["sequoia_openpgp"], &["codec"], "only codec speaks OpenPGP"),
     (&["indicatif"], &["ui"], "nothing below ui prints"),
     (&["termios"], &["ui"], "nothing below ui asks"),
-    (&["serde_json"], &["ui"], "only ui writes JSON, with its types"),
+    (
+        &["serde_json"],
+        &["ui", "drive"],
+        "only ui writes JSON, and only drive reads that of loaders",
+    ),
     (&["clap"], &["cli"], "only cli knows how options are typed"),
     (&["io", "stdout"], &["ui", "main"], "nothing below ui prints"),
     (&["io", "stderr"], &["ui", "main"], "nothing below ui prints"),

@@ -214,6 +214,7 @@ impl DriveStateBench {
             trust: Default::default(),
             scratch: self.path("scratch"),
             keys: None,
+            is_of_stack: false,
         };
         let report = verify_from(&request, Some(&mut self.drive.clone()), self.context())?;
         Ok(if report.is_sound() { Exit::Done } else { Exit::Damage })

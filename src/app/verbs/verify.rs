@@ -3,6 +3,7 @@
 use crate::app::{App, RunError};
 use crate::catalog::Finding;
 use crate::cli::args::VerifyArgs;
+use crate::flow::care::stack::verify_stack;
 use crate::flow::care::verify::{
     AbsentDisc, CheckedDisc, VerifyReport, VerifyRequest, verify_from,
 };
@@ -11,10 +12,14 @@ use crate::ui::json::care::{CheckedDiscObject, VerifySummary};
 use crate::ui::json::event::Summary;
 use crate::ui::words;
 
-use super::{open_source, say_failed, say_unusable, trust};
+use super::{open_source, open_stack, say_failed, say_unusable, trust};
 
 pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
-    let mut drive = open_source(app, &args.from)?;
+    let mut drive = match &args.loader.loader {
+        Some(_) => Some(open_stack(app, &args.from, &args.loader)?),
+        None => open_source(app, &args.from)?,
+    };
+    let is_of_stack = args.loader.loader.is_some();
     app.with_keys(|keys| {
         let request = VerifyRequest {
             from: args.from,
@@ -23,10 +28,15 @@ pub fn run(app: &App, args: VerifyArgs) -> Result<Exit, RunError> {
             trust: trust(app, args.verify_signature.as_deref())?,
             scratch: app.scratch()?,
             keys: Some(keys),
+            is_of_stack,
         };
-        let report = verify_from(&request, drive.as_deref_mut(), app.context())?;
+        let report = match (is_of_stack, drive.as_deref_mut()) {
+            (true, Some(drive)) => verify_stack(&request, drive, app.context())?,
+            (_, drive) => verify_from(&request, drive, app.context())?,
+        };
         tell(app, &report)?;
-        let damage = if report.is_sound() { Exit::Done } else { Exit::Damage };
+        let is_sound = report.is_sound() && app.stack.count().rejected.is_empty();
+        let damage = if is_sound { Exit::Done } else { Exit::Damage };
         let gone = if report.gone.is_empty() { Exit::Done } else { Exit::DiscMissing };
         Ok(damage.and(gone))
     })

@@ -51,9 +51,10 @@ fn tell(app: &App, report: &WatchReport) -> Result<Exit, RunError> {
         damaged: report.damaged,
         checked: report.checked.iter().map(super::verify::object).collect(),
     }))?;
-    Ok(match (report.damaged, report.failures) {
+    let short = if report.is_short_of_discs { Exit::DiscMissing } else { Exit::Done };
+    Ok(short.and(match (report.damaged, report.failures) {
         (1.., _) => Exit::Damage,
         (0, 1..) => Exit::Incomplete,
         (0, 0) => Exit::Done,
-    })
+    }))
 }

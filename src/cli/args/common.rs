@@ -9,6 +9,7 @@ use crate::model::disc::{DiscName, Encryption};
 use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 /// Options that every command takes, before its name or after it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]
@@ -174,17 +175,30 @@ pub struct Burning {
     #[arg(long, value_name = "on|off", value_parser = values::on_off, help_heading = "Drives")]
     pub defect_management: Option<bool>,
     /// Verify discs in this drive instead of the burner
-    #[arg(long, value_name = "DEVICE", help_heading = "Drives")]
+    #[arg(long, value_name = "DEVICE", help_heading = "Drives", conflicts_with = "loader")]
     pub verify_drive: Option<PathBuf>,
     /// The same, from the configuration files: for discs that go to their drives.
     #[arg(skip)]
     pub readers: Vec<PathBuf>,
+    #[command(flatten)]
+    pub loader: LoaderArgs,
     /// Allow overwriting a rewritable disc (BD-RE), after a prompt that names it
     #[arg(long, help_heading = "Drives")]
     pub overwrite_disc: bool,
     /// Create a shelf at DEST although nothing is mounted at a mount point of /etc/fstab in it
     #[arg(long, help_heading = "Shelves")]
     pub new_shelf: bool,
+}
+
+/// A program that changes the discs in a drive.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LoaderArgs {
+    /// Run this program to change the discs in the drive (see docs/loaders.md)
+    #[arg(long, value_name = "PROGRAM", help_heading = "Drives")]
+    pub loader: Option<PathBuf>,
+    /// Stop the loader if one movement takes longer: 90s, 10m, 2h [default: 10m]
+    #[arg(long, value_name = "TIME", value_parser = values::time, help_heading = "Drives")]
+    pub loader_timeout: Option<Duration>,
 }
 
 /// Signing what is packed. Not by the set's own keys: who signs need not be able to read.

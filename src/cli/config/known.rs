@@ -1,6 +1,6 @@
 //! Which options there are, asked of clap: a new option of a verb is a key of the files at once.
 
-use super::section::{PLACES, Section, absolute};
+use super::section::{PLACES, POOL_OPTIONS, Section, absolute};
 use clap::parser::ValueSource;
 use clap::{Arg, ArgAction, ArgMatches, Command};
 use std::any::TypeId;
@@ -23,6 +23,10 @@ const AGREES: [&str; 8] = [
     "no-limits",
     "trust-metadata",
 ];
+
+/// Verifies a whole stack of discs if it has a loader, and that must be typed: whoever wants to verify
+/// the disc in the drive does not want the blanks of the stack moved.
+const TAKES_NO_POOL: &str = "verify";
 
 /// The command line's definition, as the files see it.
 pub struct KnownOptions<'a> {
@@ -89,7 +93,9 @@ impl<'a> KnownOptions<'a> {
             let words = words(option(command, key)?, value).ok()?;
             judge(command, words.clone()).is_ok().then_some(words)
         };
+        let is_for_others = verb == TAKES_NO_POOL && POOL_OPTIONS.contains(&key);
         match option(self.command, key) {
+            _ if is_for_others => Vec::new(),
             Some(_) => Vec::new(),
             None => own().unwrap_or_default(),
         }

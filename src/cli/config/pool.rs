@@ -1,7 +1,7 @@
 //! `[pool]`: drives that work at once where no DEST is typed.
 
 use std::path::{Path, PathBuf};
-use toml::Value;
+use toml::{Table, Value};
 
 /// The table's name.
 pub(super) const POOL: &str = "pool";
@@ -19,21 +19,22 @@ pub(super) struct Pool {
 
 impl Pool {
     /// What is wrong comes with the key that it is about.
-    pub fn lay(&mut self, table: Value) -> Result<(), (String, String)> {
+    /// Keys of the table that are options are given back.
+    pub fn lay(&mut self, table: Value) -> Result<Table, (String, String)> {
         let Value::Table(table) = table else {
             return Err((POOL.to_owned(), "write a table: [pool]".to_owned()));
         };
+        let mut options = Table::new();
         for (key, value) in table {
-            let drives = drives(&value);
             match key.as_str() {
-                "burn" => self.burn = drives.map_err(|why| (key, why))?,
-                "read" => self.read = drives.map_err(|why| (key, why))?,
-                _ => return Err((key, "[pool] has the keys burn and read".to_owned())),
+                "burn" => self.burn = drives(&value).map_err(|why| (key, why))?,
+                "read" => self.read = drives(&value).map_err(|why| (key, why))?,
+                _ => drop(options.insert(key, value)),
             }
         }
         match self.burn.is_empty() && !self.read.is_empty() {
             true => Err(("read".to_owned(), "[pool] needs drives that burn, too".to_owned())),
-            false => Ok(()),
+            false => Ok(options),
         }
     }
 }

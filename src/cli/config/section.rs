@@ -13,6 +13,9 @@ pub(super) const DRIVE: &str = "drive";
 
 pub(super) const PLACES: [&str; 3] = [SOURCE, DEST, DRIVE];
 
+/// Options that the table of drives and what serves them has.
+pub(super) const POOL_OPTIONS: [&str; 2] = ["loader", "loader-timeout"];
+
 /// One table: options by their long names, and places.
 pub(super) type Section = BTreeMap<String, Value>;
 

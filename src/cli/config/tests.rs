@@ -169,7 +169,7 @@ fn a_pool_that_cannot_be_meant_so_is_refused_with_its_file() {
         ("[pool]\nread = [\"/dev/sr1\"]", "drives that burn"),
         ("[pool]\nburn = \"/dev/sr1\"", "a list of drives"),
         ("[pool]\nburn = [\"dev/sr1\"]", "from /"),
-        ("[pool]\ndrives = []", "the keys burn and read"),
+        ("[pool]\ndrives = []", "burn, read"),
         ("pool = 3", "write a table"),
     ] {
         let said = refused(text, "drives");
@@ -255,4 +255,38 @@ fn variables_go_before_files_and_files_are_where_xdg_says() {
     assert_eq!(paths(named), ["/nowhere/c"]);
     let set = vars(&[("COLDCUT_CATALOG", "/v"), ("COLDCUT_PASSPHRASE", "s")]);
     assert_eq!(set.answered(), ["catalog", "passphrase-file", "passphrase-command"]);
+}
+
+/// A stack of discs is moved only by commands that need one.
+#[test]
+fn what_serves_the_drives_is_of_the_pool() {
+    const POOL: &str = "[pool]\nloader = \"/l\"\nloader-timeout = \"90s\"\n\
+                        [set.a]\nsource = \"/a\"\n";
+    let loader = |line: &str| {
+        let cli = with(&[("/etc/coldcut.toml", POOL)], line).unwrap_or_else(|e| panic!("{e}"));
+        let args = match cli.verb {
+            Verb::Watch(watch) => watch.burning.loader,
+            Verb::Burn(burn) => burn.burning.loader,
+            Verb::Verify(verify) => verify.loader,
+            other => panic!("{other:?}"),
+        };
+        let seconds = args.loader_timeout.map(|timeout| timeout.as_secs());
+        (args.loader.map(|path| path.display().to_string()), seconds)
+    };
+    assert_eq!(loader("watch /dev/sr0"), (Some("/l".to_owned()), Some(90)));
+    assert_eq!(loader("burn --loader /m /dev/sr0"), (Some("/m".to_owned()), Some(90)));
+    assert_eq!(loader("verify /dev/sr0"), (None, None));
+    assert_eq!(loader("verify --loader /m /dev/sr0"), (Some("/m".to_owned()), None));
+    // A drive that discs are read back in is typed instead, and wins.
+    assert_eq!(loader("burn --verify-drive /dev/sr1 /dev/sr0").0, None);
+    for (text, why) in [
+        ("loader = \"/l\"\n", "top level, loader: belongs to the drives: write it below [pool]"),
+        ("[set.a]\nloader = \"/l\"\n", "[set.a], loader: belongs to the drives"),
+        ("[pool]\nloader = \"l\"\n", "[pool], loader: write the whole path"),
+        ("[pool]\nspeed = 4\n", "[pool], speed: is not a key of this table"),
+        ("pool = 3\n", "pool: write a table: [pool]"),
+    ] {
+        let words = refused(text, "drives");
+        assert!(words.contains(why), "{words}");
+    }
 }

@@ -25,6 +25,7 @@ use crate::flow::base::key_error::KeyError;
 use crate::flow::base::medium_name::{disc_name, medium_name};
 use crate::flow::base::rescue_error::RescueRefusal;
 use crate::flow::base::selection_error::SelectionError;
+use crate::flow::base::unfulfilled::Unfulfilled;
 
 /// Why a command could not do its work. `ui::exit` gives each its code.
 #[derive(Debug, thiserror::Error)]
@@ -127,8 +128,8 @@ pub enum FlowError {
     NoSlot(String),
     #[error("the last backup of {0} did not finish")]
     UnfinishedRun(SetName),
-    #[error("{}", never_came(.drive, .wanted, *.asked))]
-    NeverCame { drive: String, wanted: Box<WantedMedium>, asked: bool, source: Box<FlowError> },
+    #[error("{}", never_came(.drive, .wanted, *.how))]
+    NeverCame { drive: String, wanted: Box<WantedMedium>, how: Unfulfilled, source: Box<FlowError> },
     #[error(
         "the disc in {drive} is {}, or another copy of it, which is identical: it was already \
          there before coldcut asked for it", disc_name(.wanted)
@@ -176,11 +177,19 @@ impl FlowError {
     }
 }
 
-fn never_came(drive: &str, wanted: &WantedMedium, asked: bool) -> String {
+fn never_came(drive: &str, wanted: &WantedMedium, how: Unfulfilled) -> String {
     let wanted = medium_name(wanted);
-    match asked {
-        true => format!("{drive}: timed out waiting for {wanted}"),
-        false => format!("{drive} needs {wanted}, and there is no terminal to ask for it"),
+    match how {
+        Unfulfilled::TimedOut => format!("{drive}: timed out waiting for {wanted}"),
+        Unfulfilled::NobodyToAsk => {
+            format!("{drive} needs {wanted}, and there is no terminal to ask for it")
+        }
+        Unfulfilled::LoaderEmpty => {
+            format!("{drive} needs {wanted}, and its loader has no more discs")
+        }
+        Unfulfilled::NotBroughtBack => {
+            format!("{drive} needs {wanted}, which its loader cannot bring back")
+        }
     }
 }
 

@@ -19,3 +19,4 @@ pub mod selection_error;
 pub mod set_copy;
 pub mod sets;
 pub mod turn;
+pub mod unfulfilled;

@@ -7,7 +7,7 @@ mod turn;
 
 use crate::catalog::{Catalog, CatalogError, ClosedDiscInfo, KnownSet, ReadOutcome};
 use crate::drive::burning::{BurnError, Burned, burn};
-use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError};
+use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Pile};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
 use crate::port::disc_count::DiscCount;
@@ -16,12 +16,13 @@ use crate::port::monitor::NewTask;
 use crate::port::notice::{BurnNotice, CatalogNotice};
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
+use crate::flow::base::unfulfilled::Unfulfilled;
 use crate::flow::burn::dispatcher::TRIES;
 use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, SharedCopies, waiting};
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::drill::refuse_unreadable;
 use crate::flow::library::insertion::{
-    Came, give_back, when_free, while_it_comes_back, with_medium,
+    give_back, is_served, put_away, reject, when_free, while_it_comes_back, with_medium,
 };
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
@@ -258,7 +259,7 @@ impl BurnAttempt<'_> {
         let found = when_free(self.context, &deadline, || Ok(burner.find(&label).map(drop)?));
         let may_be_whole = match found {
             Ok(()) => true,
-            Err(FlowError::Drive(DriveError::NotThere { .. })) => self.drives.have_hands(),
+            Err(FlowError::Drive(DriveError::NotThere { .. })) => self.drives.have_people(),
             // Nothing is known of it: the next run looks.
             Err(stopped @ FlowError::Stopped(_)) => return Err(stopped),
             Err(_) => false,
@@ -273,7 +274,7 @@ impl BurnAttempt<'_> {
         self.leave(false);
         let (disc, why) = (self.disc().number, chain(error).into());
         self.context.monitor.note(BurnNotice::BurnFailed { disc, why }.into());
-        give_back(&mut *self.drives.burner, self.context)?;
+        put_away(&mut *self.drives.burner, Pile::Bad, self.context)?;
         Ok(TurnEnd::Failed { why: Failed::Burn(error.remedy()), is_blank_lost: true })
     }
 
@@ -345,8 +346,9 @@ impl BurnAttempt<'_> {
         let label = self.label();
         let wanted = self.wanted_back();
         // What is in the burner was burned, or looked at, a moment ago.
+        let is_served = is_served(self.drives.reader());
         let is_here = self.drives.reader.is_none() && !went_away && !self.is_from_elsewhere;
-        let is_sure = is_here || !self.copies.now().has_others_than(Some(self.copy));
+        let is_sure = is_served || is_here || !self.copies.now().has_others_than(Some(self.copy));
         let context = self.context;
         let medium = wanted.clone().into();
         with_medium(self.drives.reader(), context, &medium, |drive, came| {
@@ -357,6 +359,11 @@ impl BurnAttempt<'_> {
                 }
                 Ok(reader) => Ok(Ok(reader)),
                 Err(error) if error.condemns_the_medium() => Ok(Err(error)),
+                Err(error) if is_served && error.is_about_the_medium() => {
+                    let (drive, wanted) = (drive.title(), Box::new(wanted.clone().into()));
+                    let (how, source) = (Unfulfilled::NotBroughtBack, Box::new(error.into()));
+                    Err(FlowError::NeverCame { drive, wanted, how, source })
+                }
                 // A shelf has nobody who could bring the right disc.
                 Err(error @ (DriveError::WrongDisc { .. } | DriveError::Foreign(_)))
                     if drive.slot().is_none() =>
@@ -382,8 +389,8 @@ impl BurnAttempt<'_> {
         let lies_about = self.drives.have_hands();
         self.leave(lies_about);
         let label = self.label();
-        self.drives.reader().reject(&label)?;
         self.context.monitor.note(BurnNotice::ReadBackFailed { disc: self.disc().number }.into());
+        reject(self.drives.reader(), &label, self.context)?;
         Ok(())
     }
 
@@ -397,7 +404,7 @@ impl BurnAttempt<'_> {
         // What comes next must not be taken for this one.
         let lies_about = self.drives.have_hands();
         self.leave(lies_about);
-        self.drives.came = Came::Before;
+        self.drives.forget_how_it_came();
         let disc = self.disc().number;
         if self.drives.reader().slot().is_none() {
             return Ok(());

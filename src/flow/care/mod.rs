@@ -4,4 +4,5 @@ pub mod check;
 pub mod copy;
 pub mod rebuild;
 pub mod rescue;
+pub mod stack;
 pub mod verify;

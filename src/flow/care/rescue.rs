@@ -385,6 +385,7 @@ fn look_at(
         trust: trust.clone(),
         scratch: scratch.to_owned(),
         keys: None,
+        is_of_stack: false,
     };
     match verify_from(&check, None, context) {
         Err(FlowError::Discs(DiscsError::NoDiscs(_) | DiscsError::Unusable { .. })) => {

@@ -10,7 +10,7 @@ use crate::catalog::{
     Verification,
 };
 use crate::codec::openpgp::Opener;
-use crate::drive::{Absence, DiscReader, Drive, DriveError};
+use crate::drive::{Absence, DiscReader, Drive, DriveError, Pile};
 use crate::format::volume::image_name;
 use crate::model::disc::{Encryption, archive_path};
 use crate::model::{
@@ -60,6 +60,8 @@ pub struct VerifyRequest<'a> {
     /// With keys that somebody named, encrypted files of discs that our own catalog does not know
     /// are opened. Nobody is asked for one.
     pub keys: Option<KeyRing<'a>>,
+    /// The other discs come one after the other: which of them are not here says nothing.
+    pub is_of_stack: bool,
 }
 
 /// One medium or image.
@@ -157,6 +159,21 @@ impl VerifyReport {
         self.gone.push(AbsentDisc { disc, absence });
     }
 
+    /// What was found of more discs.
+    pub fn add(&mut self, more: VerifyReport) {
+        self.discs.extend(more.discs);
+        self.absent.extend(more.absent);
+        self.gone.extend(more.gone);
+        self.unreadable += more.unreadable;
+        self.refused += more.refused;
+    }
+
+    /// Where the medium goes that this is about.
+    pub fn pile(&self) -> Pile {
+        let is_good = self.is_sound() && !self.discs.is_empty() && self.gone.is_empty();
+        if is_good { Pile::Good } else { Pile::Bad }
+    }
+
     /// Nothing that was looked at is damaged.
     pub fn is_sound(&self) -> bool {
         self.unreadable + self.refused == 0
@@ -230,7 +247,9 @@ fn verify_piles(
         if ended.is_err() {
             break;
         }
-        note_absent(found_set, known.as_ref(), context, &mut report)?;
+        if !request.is_of_stack {
+            note_absent(found_set, known.as_ref(), context, &mut report)?;
+        }
     }
     drop(catalog);
     // What was found counts even if the rest was not looked at any more.

@@ -4,13 +4,15 @@
 
 use std::time::Duration;
 
-use crate::drive::{Absence, Drive, DriveError, Slot};
+use crate::drive::{Absence, Drive, DriveError, Pile, Slot};
+use crate::model::DiscIdentity;
 use crate::port::cause::Cause;
 use crate::port::clock::{Deadline, pause};
 use crate::port::notice::{DiscNotice, DriveNotice};
 use crate::port::question::{Answer, Question};
 use crate::port::wanted::{InsertRequest, WantedMedium};
 
+use crate::flow::base::unfulfilled::Unfulfilled;
 use crate::flow::{Context, FlowError, chain};
 
 /// So often a disc may go away while it is read before its drive is to blame.
@@ -23,6 +25,24 @@ pub enum Came {
     Before,
     /// It was seen to be inserted after it was asked for; what lay there before was ejected.
     AsAsked,
+    /// A machine brought it. It brings what comes next, so a blank is meant to be burned; nobody
+    /// says which of several identical discs this one is, and nobody is asked.
+    Loaded,
+}
+
+impl Came {
+    /// The medium in a drive that nobody was asked for.
+    pub fn before(drive: &mut dyn Drive) -> Came {
+        match is_served(drive) {
+            true => Came::Loaded,
+            false => Came::Before,
+        }
+    }
+}
+
+/// Whether a machine changes the media.
+pub fn is_served(drive: &mut dyn Drive) -> bool {
+    drive.slot().is_some_and(|slot| slot.is_served())
 }
 
 /// Tries what is in the drive until `accept` takes it, and asks for another medium each time that
@@ -34,7 +54,7 @@ pub fn with_medium<T>(
     mut accept: impl FnMut(&mut dyn Drive, Came) -> Result<T, FlowError>,
 ) -> Result<T, FlowError> {
     let deadline = context.wait_limit.deadline();
-    let (mut asked, mut came) = (false, Came::Before);
+    let (mut asked, mut came) = (false, Came::before(drive));
     loop {
         context.stop.check()?;
         let attempt = || while_it_comes_back(context, || accept(drive, came));
@@ -47,8 +67,12 @@ pub fn with_medium<T>(
         if may_overwrite(slot, context, &refusal)? {
             continue;
         }
+        if slot.is_served() {
+            fetch(slot, context, call, refusal)?;
+            continue;
+        }
         if deadline.is_over() {
-            return Err(never_came(call, asked, refusal));
+            return Err(never_came(call, Unfulfilled::of(asked), refusal));
         }
         let is_empty = when_free(context, &deadline, || {
             hand_out(slot, context, &refusal, asked)?;
@@ -59,9 +83,24 @@ pub fn with_medium<T>(
         let is_in = slot.await_medium(&deadline, context.stop);
         context.operator.dismiss(&call);
         if !is_in? {
-            return Err(never_came(call, asked, refusal));
+            return Err(never_came(call, Unfulfilled::of(asked), refusal));
         }
         came = if is_empty { Came::AsAsked } else { Came::Before };
+    }
+}
+
+/// The machine puts away what is of no use here, and brings the next medium.
+fn fetch(
+    slot: &mut dyn Slot,
+    context: Context,
+    call: InsertRequest,
+    refusal: FlowError,
+) -> Result<(), FlowError> {
+    let deadline = context.wait_limit.deadline();
+    when_free(context, &deadline, || hand_out(slot, context, &refusal, false))?;
+    match slot.await_medium(&deadline, context.stop)? {
+        true => Ok(()),
+        false => Err(never_came(call, Unfulfilled::LoaderEmpty, refusal)),
     }
 }
 
@@ -116,23 +155,48 @@ pub fn when_free<T>(
     }
 }
 
-/// Hands out a disc that is done with. If another program took the drive meanwhile, the disc stays
-/// where it is, and that is no failure.
+/// Hands out a disc that is done with and is good. If another program took the drive meanwhile, the
+/// disc stays where it is, and that is no failure.
 pub fn give_back(drive: &mut dyn Drive, context: Context) -> Result<(), FlowError> {
+    put_away(drive, Pile::Good, context)
+}
+
+/// The same of any disc that is done with.
+pub fn put_away(drive: &mut dyn Drive, pile: Pile, context: Context) -> Result<(), FlowError> {
     let Some(slot) = drive.slot() else { return Ok(()) };
-    match slot.eject() {
+    match slot.put_away(pile) {
         Err(error) if error.is_in_use() => {
             context.monitor.note(DriveNotice::DiscLeftInDrive { why: Cause::of(error) }.into());
-            Ok(())
         }
-        done => Ok(done?),
+        done => note_rejected(done?, pile, context),
+    }
+    Ok(())
+}
+
+/// The medium with this disc proved bad: a machine puts it away, all other drives deal with it
+/// themselves.
+pub fn reject(
+    drive: &mut dyn Drive,
+    label: &DiscIdentity,
+    context: Context,
+) -> Result<(), FlowError> {
+    match is_served(drive) {
+        true => put_away(drive, Pile::Bad, context),
+        false => Ok(drive.reject(label)?),
     }
 }
 
-fn never_came(call: InsertRequest, asked: bool, refusal: FlowError) -> FlowError {
+/// `number`: of the disc in the stack of a machine.
+fn note_rejected(number: Option<u64>, pile: Pile, context: Context) {
+    if let (Some(number), Pile::Bad) = (number, pile) {
+        context.monitor.note(DriveNotice::OnRejectPile { number }.into());
+    }
+}
+
+fn never_came(call: InsertRequest, how: Unfulfilled, refusal: FlowError) -> FlowError {
     let InsertRequest { drive, wanted } = call;
     let (wanted, source) = (Box::new(wanted), Box::new(refusal));
-    FlowError::NeverCame { drive, wanted, asked, source }
+    FlowError::NeverCame { drive, wanted, how, source }
 }
 
 /// A medium that carries something is lost only if a person said so twice: by the option, and now
@@ -162,8 +226,9 @@ fn hand_out(
 ) -> Result<(), FlowError> {
     if slot.content()?.is_some() {
         context.monitor.note(DriveNotice::Ejecting { why: chain(refusal).into() }.into());
-        slot.eject()?;
-    } else if !asked {
+        let number = slot.put_away(Pile::Bad)?;
+        note_rejected(number, Pile::Bad, context);
+    } else if !asked && !slot.is_served() {
         slot.eject()?;
     }
     Ok(())

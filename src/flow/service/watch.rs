@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, Held, KnownSet};
-use crate::drive::{Absence, Drive, DriveError};
+use crate::drive::{Absence, Drive, DriveError, Pile};
 use crate::model::{DiscIdentity, DiscNo, InUse, SetName};
 use crate::port::cause::Cause;
 use crate::port::clock::{Deadline, pause};
@@ -22,7 +22,7 @@ use crate::flow::burn::records::{Copies, waiting};
 use crate::flow::burn::station::{Drives, Station, medium_wanted};
 use crate::flow::care::verify::{CheckedDisc, VerifyRequest, verify_from};
 use crate::flow::drill::drill_without_keys;
-use crate::flow::library::insertion::{Came, comes_back, give_back};
+use crate::flow::library::insertion::{Came, comes_back, put_away};
 use crate::flow::library::inventory::Trust;
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::staging::lost::lost_discs;
@@ -53,6 +53,8 @@ pub struct WatchReport {
     pub damaged: u64,
     /// What was verified.
     pub checked: Vec<CheckedDisc>,
+    /// The drive's loader has no more discs, and something is still staged.
+    pub is_short_of_discs: bool,
 }
 
 /// What is in the drive, as far as watching goes.
@@ -115,6 +117,7 @@ fn together(ended: Vec<(WatchReport, Result<(), FlowError>)>) -> Result<WatchRep
         all.checked.extend(report.checked);
         all.failures += report.failures;
         all.damaged += report.damaged;
+        all.is_short_of_discs |= report.is_short_of_discs;
         match end {
             Ok(()) => is_one_well = true,
             Err(FlowError::Stopped(stopped)) => return Err(stopped.into()),
@@ -132,6 +135,7 @@ fn together(ended: Vec<(WatchReport, Result<(), FlowError>)>) -> Result<WatchRep
 enum WaitReason {
     Wanted(WantedMedium),
     NothingStaged,
+    LoaderEmpty,
     /// By another program.
     DriveInUse,
     /// By another coldcut.
@@ -214,6 +218,12 @@ impl<'a> Watch<'a> {
                     Ok(Some(next)) => self.burn(&[next], drives)?,
                     Ok(None) => self.check(disc, drives)?,
                 },
+                WatchedMedium::Nothing if drives.are_served() => {
+                    self.fetch(waiting.first(), drives)?;
+                    if self.report.is_short_of_discs && self.request.until_done {
+                        return Ok(());
+                    }
+                }
                 WatchedMedium::Nothing => self.call(waiting.first(), drives)?,
             }
         }
@@ -295,6 +305,23 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
+    /// The loader brings the next disc, if one is needed; while it has none, it is asked again now
+    /// and then.
+    fn fetch(&mut self, next: Option<&NextDisc>, drives: &mut Drives) -> Result<(), FlowError> {
+        self.done = None;
+        if next.is_none() {
+            return self.idle(WaitReason::NothingStaged, WatchNotice::NothingToLoad.into());
+        }
+        let drive = drives.burner.title();
+        let slot = drives.burner.slot().ok_or_else(|| FlowError::NoSlot(drive.clone()))?;
+        let has_come = slot.await_medium(&Deadline::never(), self.context.stop)?;
+        self.report.is_short_of_discs = !has_come;
+        if has_come || self.request.until_done {
+            return Ok(());
+        }
+        self.idle(WaitReason::LoaderEmpty, WatchNotice::LoaderEmpty { drive }.into())
+    }
+
     /// The first of these discs that no other coldcut burns.
     fn burn(&mut self, discs: &[&NextDisc], drives: &mut Drives) -> Result<(), FlowError> {
         let staging = Staging::open(&self.request.staging)?;
@@ -366,12 +393,12 @@ impl<'a> Watch<'a> {
             return Ok(());
         }
         self.context.monitor.note(WatchNotice::TurnFailed { why: Cause::of(why) }.into());
-        self.hand_out(drives)
+        self.hand_out(Pile::Bad, drives)
     }
 
-    fn hand_out(&mut self, drives: &mut Drives) -> Result<(), FlowError> {
-        drives.came = Came::Before;
-        give_back(&mut *drives.burner, self.context)
+    fn hand_out(&mut self, pile: Pile, drives: &mut Drives) -> Result<(), FlowError> {
+        drives.forget_how_it_came();
+        put_away(&mut *drives.burner, pile, self.context)
     }
 
     /// The disc in the drive is not blank: a coldcut disc is verified.
@@ -384,9 +411,12 @@ impl<'a> Watch<'a> {
             name: None,
             scratch: self.request.scratch.clone(),
             keys: None,
+            is_of_stack: false,
         };
+        let mut pile = Pile::Bad;
         match verify_from(&request, Some(&mut *drives.burner), self.context) {
             Ok(report) => {
+                pile = report.pile();
                 for checked in &report.discs {
                     self.context.monitor.note(checked.notice().into());
                 }
@@ -412,7 +442,7 @@ impl<'a> Watch<'a> {
             }
         }
         self.done = Some(disc);
-        self.hand_out(drives)
+        self.hand_out(pile, drives)
     }
 }
 

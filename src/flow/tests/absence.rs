@@ -72,6 +72,7 @@ fn verify(bench: &FlowBench, drive: &mut FakeDrive, context: Context) -> Result<
         trust: Default::default(),
         scratch: bench.path("staging/scratch"),
         keys: None,
+        is_of_stack: false,
     };
     verify_from(&request, Some(drive), context).map(|report| report.is_sound())
 }

@@ -147,6 +147,16 @@ impl FlowBench {
         until_done: bool,
         operator: &dyn Operator,
     ) -> Result<WatchReport, FlowError> {
+        let mut drives = Drives::one(Box::new(self.tray.clone()));
+        self.watch_drives(until_done, operator, &mut drives)
+    }
+
+    pub(in crate::flow) fn watch_drives(
+        &self,
+        until_done: bool,
+        operator: &dyn Operator,
+        drives: &mut Drives,
+    ) -> Result<WatchReport, FlowError> {
         let request = WatchRequest {
             devices: vec!["/dev/fake".into()],
             catalog: self.path("catalog.sqlite"),
@@ -155,8 +165,7 @@ impl FlowBench {
             until_done,
             trust: Default::default(),
         };
-        let mut drives = [Drives::one(Box::new(self.tray.clone()))];
-        watch(&request, &mut drives, Context { operator, ..self.context() })
+        watch(&request, std::slice::from_mut(drives), Context { operator, ..self.context() })
     }
 
     /// The only archive of disc 1.

@@ -4,6 +4,7 @@ mod absence;
 mod compare;
 mod events;
 mod insertion;
+mod loader;
 pub mod media;
 mod pipeline;
 mod records;

@@ -176,6 +176,7 @@ impl RestoreBench {
             name: None,
             scratch: self.path("scratch"),
             keys: None,
+            is_of_stack: false,
         };
         verify_from(&request, None, self.context(&Nobody, &Stop::new()))
     }

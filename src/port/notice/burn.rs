@@ -28,6 +28,11 @@ pub enum BurnNotice {
     ClosingDisc {
         disc: DiscNo,
     },
+    /// An earlier run left a disc in the hand of a loader; nothing is known of it.
+    LiftedDiscRejected {
+        drive: String,
+        number: u64,
+    },
     /// Burned by an earlier run; it is read back now.
     AlreadyInDrive {
         disc: DiscNo,

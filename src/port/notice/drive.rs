@@ -15,6 +15,9 @@ pub enum DriveNotice {
     DiscLeftInDrive { why: Cause },
     /// A disc that is of no use here is ejected.
     Ejecting { why: Cause },
+    /// A loader has put a disc there. `number`: in the order in which the discs of this run were
+    /// taken, from 1.
+    OnRejectPile { number: u64 },
     /// The disc that was asked for was not inserted.
     NotInserted { why: Cause },
     /// The disc may be another copy than the one that is due; it is ejected.

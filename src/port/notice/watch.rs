@@ -9,6 +9,10 @@ use serde::Serialize;
 pub enum WatchNotice {
     /// The blank stays in the drive.
     NothingStaged,
+    /// No disc is taken from the stack.
+    NothingToLoad,
+    /// The loader has no more discs; it is asked again now and then.
+    LoaderEmpty { drive: String },
     /// A disc's turn failed, and the watch continues.
     TurnFailed { why: Cause },
     /// What is in the drive cannot be verified; it is ejected. `content`: what the drive says of it.

@@ -13,7 +13,7 @@ use super::restore::RestoreSummaryObject;
 use super::sets::{ForgetSummary, RenameSummary};
 use super::storing::{
     BackupSummaryObject, BurnSummary, BurnedObject, CopiedObject, FlushSummary, MigrateSummary,
-    WatchSummary,
+    StackObject, WatchSummary,
 };
 
 /// An object whose key `event` is the name of its variant.
@@ -26,6 +26,7 @@ pub enum Event {
     Error(ErrorObject),
     Located(LocatedObject),
     Progress(DiscProgressObject),
+    Stack(StackObject),
     Summary(Summary),
 }
 

@@ -378,6 +378,7 @@ fn storing() -> Vec<Example> {
         object("Summaries: `hollow` of `backup`", hollow),
         object("Summaries: `plan` of `backup`", plan),
         summary("`burn`", &burn, Summary::Burn),
+        event("stack", &StackObject { discs: 3, good: 2, rejected: vec![2] }, Event::Stack),
         event("burned", &BurnedObject { disc: 1, size: 1 }, Event::Burned),
         event("copied", &CopiedObject { set: word(), disc: 1, copies: 1 }, Event::Copied),
         summary("`flush`", &flush, Summary::Flush),

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::drive::StackCount;
+
 use super::care::CheckedDiscObject;
 use super::tally::TallyObject;
 
@@ -67,6 +69,22 @@ pub struct BurnSummary {
 pub struct BurnedObject {
     pub disc: u32,
     pub size: u64,
+}
+
+/// What became of the discs that a loader took.
+#[derive(Clone, Debug, Serialize)]
+pub struct StackObject {
+    /// How many.
+    pub discs: u64,
+    pub good: u64,
+    pub rejected: Vec<u64>,
+}
+
+impl StackObject {
+    pub fn of(count: &StackCount) -> StackObject {
+        let StackCount { discs, good, rejected, .. } = count.clone();
+        StackObject { discs, good, rejected }
+    }
 }
 
 /// A disc that `copy` has copied.

@@ -11,6 +11,7 @@ use crate::codec::openpgp::{CheckError, LockError, OpenError, SignError};
 use crate::drill::DrillError;
 use crate::drive::{DeviceError, DriveError, Remedy};
 use crate::flow::backup::guards::{DestError, NewSetError};
+use crate::flow::base::unfulfilled::Unfulfilled;
 use crate::flow::library::inventory::TrustError;
 use crate::flow::{
     BurnFailure, DiscsError, FlowError, KeyError, RescueRefusal, SelectionError, chain,
@@ -79,7 +80,9 @@ fn of_flow(error: &FlowError) -> Option<String> {
         FlowError::Dest(error) => return of_dest(error),
         FlowError::NewSet(error) => return of_new_set(error),
         FlowError::Discs(error) => return of_discs_at_hand(error),
-        FlowError::NeverCame { asked: true, source, .. } => return advice(&**source),
+        FlowError::NeverCame { how: Unfulfilled::TimedOut, source, .. } => {
+            return advice(&**source);
+        }
         FlowError::Filter(error) => of_filter(error),
         FlowError::Drive(error) => of_drive(error),
         FlowError::Lock(error) => of_lock(error),
@@ -105,7 +108,7 @@ fn of_discs(error: &FlowError) -> Option<&'static str> {
         FlowError::NothingToCopy { .. } => {
             "name the drive or the shelf that has a copy with --from"
         }
-        FlowError::NeverCame { asked: false, .. } => "use --wait to wait for it",
+        FlowError::NeverCame { how: Unfulfilled::NobodyToAsk, .. } => "use --wait to wait for it",
         FlowError::NothingMatches { .. } => {
             "paths are relative to the source, and `coldcut find` finds them"
         }
@@ -412,16 +415,18 @@ mod tests {
 
     #[test]
     fn a_disc_that_did_not_come_is_told_by_who_could_have_brought_it() {
-        let never = |asked| FlowError::NeverCame {
+        let never = |how| FlowError::NeverCame {
             drive: "/dev/sr0".to_owned(),
             wanted: Box::new(WantedMedium::Disc(WantedDisc::new(&set(), DiscNo(2)))),
-            asked,
+            how,
             source: Box::new(KeyError::NeedsSecretKey(set()).into()),
         };
-        let told = with_advice(&never(false));
+        let told = with_advice(&never(Unfulfilled::NobodyToAsk));
         assert!(told.starts_with("/dev/sr0 needs disc 2 of photos, and there is no"), "{told}");
         assert!(told.ends_with("; use --wait to wait for it"), "{told}");
-        assert!(with_advice(&never(true)).ends_with("; name it with --secret-key"));
+        assert!(
+            with_advice(&never(Unfulfilled::TimedOut)).ends_with("; name it with --secret-key")
+        );
     }
 
     #[test]

@@ -89,6 +89,7 @@ pub fn where_to_find(error: &FlowError) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::flow::base::unfulfilled::Unfulfilled;
     use crate::model::{CopyPlace, CopyPlaces, DiscNo, Sectors};
     use crate::port::clock::Moment;
     use serde_json::{Value, json};
@@ -206,7 +207,8 @@ mod tests {
         let never_came = |wanted: WantedMedium| {
             let source = Box::new(FlowError::NotAgreed);
             let wanted = Box::new(wanted);
-            where_to_find(&FlowError::NeverCame { drive: "d".into(), wanted, asked: true, source })
+            let how = Unfulfilled::TimedOut;
+            where_to_find(&FlowError::NeverCame { drive: "d".into(), wanted, how, source })
         };
         assert_eq!(never_came(disc().into()), None);
         assert_eq!(

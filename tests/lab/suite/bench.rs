@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 use coldcut_lab::control;
 use sha2::{Digest, Sha256};
 
-const SOCKET: &str = "/run/lab-burner";
+pub const SOCKET: &str = "/run/lab-burner";
 const DISCS: &str = "/lab/discs";
 /// A guest without KVM is slow; what takes longer than this does not come any more.
 const PATIENCE: Duration = Duration::from_secs(180);

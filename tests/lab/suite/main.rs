@@ -8,6 +8,7 @@ mod cut_off;
 mod drive_itself;
 mod going_away;
 mod in_use;
+mod loader;
 mod media;
 mod reading;
 mod service;

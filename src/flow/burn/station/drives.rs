@@ -2,7 +2,7 @@
 
 use crate::drive::Drive;
 use crate::flow::burn::dispatcher::{DriveSpec, Roles};
-use crate::flow::library::insertion::Came;
+use crate::flow::library::insertion::{Came, is_served};
 
 /// What burns, and what reads back, if that is another drive.
 pub struct Drives {
@@ -15,8 +15,9 @@ pub struct Drives {
 }
 
 impl Drives {
-    pub fn new(burner: Box<dyn Drive>, reader: Option<Box<dyn Drive>>) -> Drives {
-        Drives { burner, reader, roles: Roles::BOTH, came: Came::Before }
+    pub fn new(mut burner: Box<dyn Drive>, reader: Option<Box<dyn Drive>>) -> Drives {
+        let came = Came::before(&mut *burner);
+        Drives { burner, reader, roles: Roles::BOTH, came }
     }
 
     /// A drive among several.
@@ -33,7 +34,22 @@ impl Drives {
         Drives::new(burner, None)
     }
 
+    /// What comes next came before anybody asked for it.
+    pub fn forget_how_it_came(&mut self) {
+        self.came = Came::before(&mut *self.burner);
+    }
+
+    /// Whether a machine changes the media of the burner.
+    pub fn are_served(&mut self) -> bool {
+        is_served(&mut *self.burner)
+    }
+
     /// Whether people change the media.
+    pub(super) fn have_people(&mut self) -> bool {
+        self.have_hands() && !self.are_served()
+    }
+
+    /// Whether media are changed, by people or a machine.
     pub fn have_hands(&mut self) -> bool {
         self.burner.slot().is_some()
     }

@@ -33,7 +33,11 @@ pub(super) fn is_meant(
     context: Context,
 ) -> bool {
     let (drive, wanted) = (drive.title(), wanted.clone());
-    came == Came::AsAsked || says_yes(Question::IsThisDisc { drive, wanted }, context)
+    match came {
+        Came::AsAsked => true,
+        Came::Before => says_yes(Question::IsThisDisc { drive, wanted }, context),
+        Came::Loaded => false,
+    }
 }
 
 fn says_yes(question: Question, context: Context) -> bool {
@@ -111,7 +115,7 @@ impl Seeker<'_> {
     /// No disc is burned a second time only because a blank lay there: it was asked for, or a
     /// person says so.
     fn may_burn(&self, drive: &dyn Drive, came: Came) -> Result<(), FlowError> {
-        if !self.has_unread || came == Came::AsAsked {
+        if !self.has_unread || came != Came::Before {
             return Ok(());
         }
         let (drive, unread) = (drive.title(), self.unread.clone());

@@ -21,6 +21,10 @@ pub(super) fn words(notice: &BurnNotice) -> String {
         BurnNotice::ClosingDisc { disc } => {
             format!("disc {disc}: closing the disc; this can take many minutes")
         }
+        BurnNotice::LiftedDiscRejected { drive, number } => format!(
+            "the loader of {drive} held a disc from an earlier run; it is disc {number} of the \
+             stack and goes on the reject pile"
+        ),
         BurnNotice::AlreadyInDrive { disc, drive } => {
             format!("disc {disc} is already in {drive}; reading it back")
         }
@@ -54,6 +58,9 @@ pub(super) fn examples() -> super::examples::Examples {
              (Ctrl-C) to abort it",
         BurnAborted { disc } => "disc 3: the burn was aborted; the disc in the drive is ruined",
         ClosingDisc { disc } => "disc 3: closing the disc; this can take many minutes",
+        LiftedDiscRejected { drive: "/dev/sr0".into(), number: 1 } =>
+            "the loader of /dev/sr0 held a disc from an earlier run; it is disc 1 of the stack and \
+             goes on the reject pile",
         AlreadyInDrive { disc, drive: "/dev/sr0".into() } =>
             "disc 3 is already in /dev/sr0; reading it back",
         BurnInDoubt { disc, why: "it failed".into() } =>

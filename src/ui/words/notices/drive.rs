@@ -15,6 +15,9 @@ pub(super) fn words(notice: &DriveNotice) -> String {
             advised(format!("{why}; the disc stays in the drive"), why)
         }
         DriveNotice::Ejecting { why } => format!("{why}; ejecting it"),
+        DriveNotice::OnRejectPile { number } => {
+            format!("disc {number} of the stack is on the reject pile")
+        }
         DriveNotice::PerhapsOtherCopy { drive } => format!(
             "the disc in {drive} may be a different copy from the one that is due; ejecting it"
         ),
@@ -40,6 +43,7 @@ pub(super) fn examples() -> super::examples::Examples {
         DiscLeftInDrive { why: why() } =>
             "/dev/sr0 is in use by brasero; the disc stays in the drive",
         Ejecting { why: "it is broken".into() } => "it is broken; ejecting it",
+        OnRejectPile { number: 17 } => "disc 17 of the stack is on the reject pile",
         NotInserted { why: "no disc came".into() } => "no disc came",
         PerhapsOtherCopy { drive: "/dev/sr0".into() } =>
             "the disc in /dev/sr0 may be a different copy from the one that is due; ejecting it",

@@ -122,7 +122,7 @@ pub(super) fn examples() -> super::examples::Examples {
         DiscsAtOnce { drives: 2, discs: 3, need: Bytes(75_000_000_000) } =>
             "2 drives burn: up to 3 discs are in the staging area at once, 75.0 GB",
         FewerAtOnce { drives: 3, discs: 2, wanted: Bytes(100_000_000_000) } =>
-            "the staging area has no room to keep 3 drives busy (100.0 GB needed): 2 discs at once",
+            "the staging area has no room to keep 3 drives busy (100 GB needed): 2 discs at once",
         DiscWaits { disc: DiscNo(4), before: disc } =>
             "disc 4 is packed; it will be burned once disc 3 is verified",
         PackingFailed { disc, why: why.clone() } =>
