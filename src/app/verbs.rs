@@ -314,6 +314,18 @@ pub fn open_source(app: &App, from: &Path) -> Result<Option<Box<dyn Drive>>, Run
     is_device(from).then(open).transpose()
 }
 
+/// The same for several places, which must differ.
+pub fn open_sources(app: &App, from: &[PathBuf]) -> Result<Vec<Option<Box<dyn Drive>>>, RunError> {
+    if let Some((one, other)) = resolve::same_place(from) {
+        let [one, other] = [one, other].map(|path| shown(path.as_os_str().as_bytes()).to_string());
+        return Err(RunError::Usage(match one == other {
+            true => format!("{one} is named twice"),
+            false => format!("{one} and {other} are the same place"),
+        }));
+    }
+    from.iter().map(|from| open_source(app, from)).collect()
+}
+
 pub fn open_drive(app: &App, device: &Path, burning: &Burning) -> Result<Box<dyn Drive>, RunError> {
     let choices = DriveOptions {
         settings: Settings {

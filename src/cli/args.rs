@@ -219,14 +219,15 @@ pub struct BurnArgs {
 }
 
 #[derive(Args, Debug)]
-#[command(allow_missing_positional = true)]
+#[command(override_usage = "coldcut restore [OPTIONS] [FROM]... <TARGET>")]
 pub struct RestoreArgs {
-    /// The drive (/dev/sr0) or shelf (a directory of disc images)
-    #[arg(value_name = "FROM")]
-    pub(super) typed: Option<PathBuf>,
+    /// The drives (/dev/sr0) and shelves (directories of disc images), which are read at the same
+    /// time, followed by the directory to restore into; it is created if it is missing
+    #[arg(value_name = "FROM|TARGET", required = true)]
+    pub(super) words: Vec<PathBuf>,
     #[arg(skip)]
-    pub from: PathBuf,
-    /// The directory to restore into; created if it is missing
+    pub from: Vec<PathBuf>,
+    #[arg(skip)]
     pub target: PathBuf,
     /// The snapshot to restore [default: the newest]
     #[arg(long, value_name = "ID", value_parser = values::snapshot)]

@@ -2,8 +2,8 @@
 //! which name places where none was typed.
 
 use super::args::{
-    BackupArgs, BurnArgs, Burning, CatalogArgs, CatalogWork, Cli, DrillArgs, SetArgs, SetWork,
-    StatusArgs, Verb,
+    BackupArgs, BurnArgs, Burning, CatalogArgs, CatalogWork, Cli, DrillArgs, RestoreArgs, SetArgs,
+    SetWork, StatusArgs, Verb,
 };
 use super::config::{CommandConfig, Config};
 use super::values;
@@ -50,11 +50,7 @@ impl Cli {
             }
             Verb::Burn(burn) => burn.split(places),
             Verb::Drill(drill) => drill.split(),
-            Verb::Restore(restore) => {
-                restore.from =
-                    or_configured("restore <FROM> <TARGET>", restore.typed.take(), place)?;
-                Ok(())
-            }
+            Verb::Restore(restore) => restore.split(place),
             Verb::Verify(verify) => {
                 verify.from = or_configured("verify <FROM>", verify.typed.take(), place)?;
                 Ok(())
@@ -78,6 +74,18 @@ impl Cli {
             Verb::Set(set) => set.check(),
             _ => Ok(()),
         }
+    }
+}
+
+/// The places that were typed, or those of the files.
+fn all_or_configured(
+    usage: &str,
+    typed: Vec<PathBuf>,
+    configured: Option<PathBuf>,
+) -> Result<Vec<PathBuf>, UsageError> {
+    match typed.is_empty() {
+        true => or_configured(usage, None, configured).map(|place| vec![place]),
+        false => Ok(typed),
     }
 }
 
@@ -201,6 +209,16 @@ fn check_places(places: &[PathBuf]) -> Result<(), UsageError> {
          Write ./{bare} then"
     );
     Err((ErrorKind::ValueValidation, text))
+}
+
+impl RestoreArgs {
+    /// As for `cp`, the last word is the target.
+    fn split(&mut self, configured: Option<PathBuf>) -> Result<(), UsageError> {
+        let mut words = std::mem::take(&mut self.words);
+        self.target = words.pop().unwrap_or_default();
+        self.from = all_or_configured("restore <FROM>... <TARGET>", words, configured)?;
+        Ok(())
+    }
 }
 
 impl DrillArgs {

@@ -101,6 +101,7 @@ const RESTORE: Page = Page {
     reads_discs: true,
     examples: "\
 coldcut restore /dev/sr0 ~/restored
+coldcut restore /dev/sr0 /dev/sr1 ~/restored
 coldcut restore /srv/shelf ~/restored --path '2019/**' --snapshot 3
 coldcut restore /dev/sr0 ~/restored --dry-run",
     ..PLAIN

@@ -56,6 +56,24 @@ pub enum ResolveError {
     NobodyThere,
 }
 
+/// Two of these paths that lead to one place, whatever they are called.
+pub fn same_place(paths: &[PathBuf]) -> Option<(&Path, &Path)> {
+    let place = |path: &Path| {
+        use std::os::unix::fs::{FileTypeExt, MetadataExt};
+        let found = std::fs::metadata(path).ok()?;
+        let is_device = found.file_type().is_block_device() || found.file_type().is_char_device();
+        // A drive has one number, and may have several nodes.
+        Some(if is_device { (true, found.rdev(), 0) } else { (false, found.dev(), found.ino()) })
+    };
+    let same = |one: &Path, other: &Path| {
+        one == other || place(one).is_some_and(|one| Some(one) == place(other))
+    };
+    paths.iter().enumerate().find_map(|(at, other)| {
+        let one = paths[..at].iter().find(|one| same(one, other))?;
+        Some((one.as_path(), other.as_path()))
+    })
+}
+
 pub const CATALOG: &str = "COLDCUT_CATALOG";
 pub const STAGING: &str = "COLDCUT_STAGING";
 pub use crate::port::command::PASSPHRASE;

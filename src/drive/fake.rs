@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::time::Duration;
 
 use super::*;
 use crate::model::BurnedMedium;
@@ -63,7 +64,17 @@ pub(crate) enum Act<'a> {
 type Hook = Arc<dyn Fn(&FakeDrive, Act) -> Result<(), DriveError> + Send + Sync>;
 
 #[derive(Default)]
+struct Bay {
+    inside: Mutex<Inside>,
+    put_in: Condvar,
+}
+
+#[derive(Default)]
 struct Inside {
+    /// If there are several drives.
+    path: Option<PathBuf>,
+    /// People put media in by themselves, when they are asked to.
+    is_attended: bool,
     medium: Option<PathBuf>,
     insertions: u64,
     /// What somebody will put into it, one after the other.
@@ -83,7 +94,7 @@ struct Inside {
 }
 
 #[derive(Clone, Default)]
-pub(crate) struct FakeDrive(Arc<Mutex<Inside>>);
+pub(crate) struct FakeDrive(Arc<Bay>);
 
 impl FakeDrive {
     pub fn jukebox(dir: &Path) -> FakeDrive {
@@ -93,10 +104,19 @@ impl FakeDrive {
         drive
     }
 
+    /// One of several, into which people put media by themselves.
+    pub fn attended(path: &str) -> FakeDrive {
+        let drive = FakeDrive::default();
+        drive.lock().path = Some(path.into());
+        drive.lock().is_attended = true;
+        drive
+    }
+
     pub fn put_in(&self, medium: &Path) {
         let mut state = self.lock();
         state.medium = Some(medium.to_owned());
         state.insertions += 1;
+        self.0.put_in.notify_all();
     }
 
     /// By hands: the drive was not told.
@@ -141,7 +161,7 @@ impl FakeDrive {
     }
 
     fn lock(&self) -> MutexGuard<'_, Inside> {
-        self.0.lock().unwrap()
+        self.0.inside.lock().unwrap()
     }
 
     fn tell(&self, told: DriveAction) {
@@ -219,7 +239,8 @@ pub(crate) fn image_on(medium: &Path) -> Option<PathBuf> {
 
 impl Drive for FakeDrive {
     fn title(&self) -> String {
-        format!("{PATH} (F)")
+        let path = self.lock().path.clone();
+        format!("{} (F)", path.as_deref().unwrap_or(Path::new(PATH)).display())
     }
 
     fn blank_capacity(&mut self) -> Result<Option<Sectors>, DriveError> {
@@ -333,10 +354,16 @@ impl Slot for FakeDrive {
         Ok(())
     }
 
-    fn await_medium(&mut self, _: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
+    fn await_medium(&mut self, deadline: &Deadline, stop: &Stop) -> Result<bool, DriveError> {
         self.ask()?;
         self.act(Act::Await)?;
         stop.check()?;
+        if self.lock().is_attended {
+            let most = deadline.left().unwrap_or(Duration::from_secs(1));
+            let is_empty = |inside: &mut Inside| inside.medium.is_none();
+            let waited = self.0.put_in.wait_timeout_while(self.lock(), most, is_empty);
+            return Ok(waited.unwrap().0.medium.is_some());
+        }
         let next = self.lock().next.pop_front();
         if next.is_none() {
             self.give_up();

@@ -127,6 +127,11 @@ pub trait DiscReader: Send + Sync {
     /// is gone. Whoever is about to call a disc damaged asks this first.
     fn absence(&self) -> Option<Absence>;
 
+    /// Whether somebody may take it out, or has to, before another one can be read there.
+    fn is_in_a_drive(&self) -> bool {
+        false
+    }
+
     /// What is wrong with the medium as a whole, however well its files can be read here.
     fn flaw(&self) -> Option<String> {
         None

@@ -1,23 +1,24 @@
-//! Contents from discs into the target, disc by disc: short stretches are expanded and put in
-//! place by several threads while one reads; files in parts stay open from disc to disc.
+//! Contents from discs into the target: short stretches are expanded and put in place by several
+//! threads while one reads. Several discs may be read at once, in any order.
 //!
 //! Memory is bounded whatever the discs hold: each thread has one short stretch, or the few pieces
 //! that are read and expanded ahead in a long one.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::io::{BufReader, Read};
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::archive::{Archive, Holes};
-use super::assembly::{Assembly, Landed, MemberFailure, in_words};
+use super::assembly::{MemberFailure, in_words};
 use super::index::{self, Fetch, ListingError, WantedMembers, fetches};
-use super::place::{Complaint, PlaceError, Target};
-use super::plan::{PlannedContent, PlannedLink, RestorePlan};
+use super::place::Target;
+use super::plan::{PlannedContent, RestorePlan};
 use super::read_ahead::{read_ahead, read_whole};
+pub use super::shared::RestoreTally;
+use super::shared::Shared;
 use super::unpack::unpack;
 use crate::codec::ahead::expander_ahead;
 use crate::codec::frames::expander;
@@ -28,8 +29,8 @@ use crate::format::SizeLimits;
 use crate::model::disc::Compression;
 use crate::model::{ArchiveNo, DiscIdentity, DiscNo};
 use crate::port::cause::Cause;
-use crate::port::event::{Activity, Trouble};
-use crate::port::monitor::{Monitor, NewTask};
+use crate::port::event::Activity;
+use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::notice::ListingNotice;
 use crate::port::stop::{Stop, Stopped};
 
@@ -41,72 +42,38 @@ const LONG_MEMBER: u64 = 32 << 20;
 /// Expanded at once: headers are small, and each call of a decoder has its price.
 const EXPANDED: usize = 256 << 10;
 
-/// What bounds the memory on large machines: each thread holds a short row and a decoder of 4 MB,
-/// and 24 of them read faster than any drive.
+/// What bounds the memory on large machines, however many discs are read at once: each thread holds
+/// a short row and a decoder of 4 MB, and 24 of them read faster than any drive.
 const MOST_THREADS: usize = 24;
 /// Short rows that wait for a thread.
 const WAITING: usize = 8;
 
-/// What was done so far.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RestoreTally {
-    /// Paths that were put in place, directories apart, and the bytes of the files among them.
-    pub restored: u64,
-    pub bytes: u64,
-    /// Paths that could not be restored though their disc was there.
-    pub failed: u64,
-    /// Paths that a missing disc has.
-    pub missing: u64,
-    /// Things about restored paths that are not as they were.
-    pub complaints: u64,
-}
-
 /// Where members are, for a disc whose INDEX cannot be read: by content, from another source.
 pub type MemberLookup<'a> = dyn Fn(DiscNo, usize) -> Vec<Fetch> + 'a;
 
-/// How the contents stand.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum ContentState {
-    Waiting,
-    /// In place, or told to be lost.
-    Settled,
-}
-
-/// What all threads share.
-pub(super) struct Shared<'a> {
-    pub plan: &'a RestorePlan,
-    pub target: &'a Target,
-    pub monitor: &'a Monitor,
-    /// The disc in progress, as a task.
-    task: Monitor,
-    pub stop: &'a Stop,
-    limits: SizeLimits,
-    state: Mutex<ExtractState>,
-    /// The disc in progress.
-    disc: AtomicU32,
-    /// Bytes of members that were read, of the disc in progress.
-    done: AtomicU64,
-}
-
-struct ExtractState {
-    fates: Vec<ContentState>,
-    /// Why the last attempt at a content failed.
-    reasons: HashMap<usize, String>,
-    /// Items that are not in place: no link is made to what may stand there instead.
-    lost: HashSet<usize>,
-    tally: RestoreTally,
-}
-
+/// What reads discs into the target, for several threads.
 pub struct Restorer<'a> {
     pub(super) shared: Shared<'a>,
-    /// Files in parts that are begun.
-    open: HashMap<usize, Assembly>,
+    /// So many discs may be read at once.
+    readers: usize,
+}
+
+/// A disc that is being read.
+struct DiscReading<'r, 'a> {
+    shared: &'r Shared<'a>,
+    number: DiscNo,
+    opener: Option<&'r Opener>,
+    task: RunningTask,
+    /// Bytes of members that were read.
+    done: AtomicU64,
+    threads: usize,
+    /// For the thread that reads.
+    target: Target,
 }
 
 /// One way to read a disc.
 struct Pass<'p> {
     disc: &'p dyn DiscReader,
-    opener: Option<&'p Opener>,
     fetches: Vec<Fetch>,
 }
 
@@ -119,13 +86,6 @@ struct Job {
     fault: Option<String>,
 }
 
-/// What a thread puts things in place with.
-struct Hands<'h> {
-    target: &'h Target,
-    /// Files in parts that are begun.
-    open: &'h mut HashMap<usize, Assembly>,
-}
-
 impl<'a> Restorer<'a> {
     pub fn new(
         plan: &'a RestorePlan,
@@ -133,14 +93,7 @@ impl<'a> Restorer<'a> {
         monitor: &'a Monitor,
         stop: &'a Stop,
     ) -> Restorer<'a> {
-        let fates = vec![ContentState::Waiting; plan.contents.len()];
-        let (reasons, lost, tally) = (HashMap::new(), HashSet::new(), RestoreTally::default());
-        let state = ExtractState { fates, reasons, lost, tally };
-        let (state, disc, done) = (Mutex::new(state), AtomicU32::new(0), AtomicU64::new(0));
-        let limits = SizeLimits::Kept;
-        let task = monitor.clone();
-        let shared = Shared { plan, target, monitor, task, stop, limits, state, disc, done };
-        Restorer { shared, open: HashMap::new() }
+        Restorer { shared: Shared::new(plan, target, monitor, stop), readers: 1 }
     }
 
     /// Reads the discs' INDEXes within these limits.
@@ -149,103 +102,113 @@ impl<'a> Restorer<'a> {
         self
     }
 
-    /// Restores all that this disc has, from the first of its copies that has it sound. Discs are
-    /// to be given in the order of their numbers. `Some`: a copy went away, and what still waits
-    /// for this disc may be on it; it is not lost, and this may be called again.
+    /// So many discs may be read at once.
+    pub fn at_once(self, readers: usize) -> Restorer<'a> {
+        Restorer { readers: readers.max(1), ..self }
+    }
+
+    /// Restores all that this disc has, from the first of its copies that has it sound. `drive`:
+    /// the title of the one that it is in. `Some`: a copy went away, and what still waits for this
+    /// disc may be on it; it is not lost, and this may be called again.
     pub fn disc(
-        &mut self,
+        &self,
         label: &DiscIdentity,
+        drive: Option<String>,
         copies: &[&dyn DiscReader],
         opener: Option<&Opener>,
         locate: &MemberLookup,
     ) -> Result<Option<Absence>, Stopped> {
-        let number = label.number;
-        let total = self.shared.plan.bytes_from(number);
-        let new = NewTask::new(Activity::Restoring).disc(number).total(total);
-        let task = self.shared.monitor.begin(new);
-        self.shared.task = task.clone();
-        self.shared.disc.store(number.0, Ordering::Relaxed);
-        self.shared.done.store(0, Ordering::Relaxed);
-        let members = self.find_members(label, copies, opener, locate);
+        let (shared, number) = (&self.shared, label.number);
+        let new = NewTask::new(Activity::Restoring).disc(number);
+        let new = NewTask { drive, ..new }.total(shared.plan.bytes_from(number));
+        let task = shared.monitor.begin(new);
+        let most = (MOST_THREADS / self.readers).max(1);
+        let threads = rayon::current_num_threads().clamp(1, most);
+        let (done, target) = (AtomicU64::new(0), shared.target.for_thread());
+        DiscReading { shared, number, opener, task, done, threads, target }
+            .all(label, copies, locate)
+    }
+
+    /// The disc is not to be had: all that needs it is lost.
+    pub fn missing(&self, number: DiscNo) {
+        for content in unsettled(&self.shared, number) {
+            self.shared.miss(number, content);
+        }
+    }
+
+    pub fn tally(&self) -> RestoreTally {
+        self.shared.tally()
+    }
+
+    /// Whether anything still needs this disc: what was lost on the way may not.
+    pub fn needs(&self, number: DiscNo) -> bool {
+        !unsettled(&self.shared, number).is_empty()
+    }
+}
+
+/// Contents that should have come from this disc and have not.
+fn unsettled(shared: &Shared, number: DiscNo) -> Vec<usize> {
+    let needed = shared.plan.discs.get(&number).into_iter().flatten().copied();
+    let lacks = |content: usize| {
+        let mut parts = shared.plan.contents[content].parts_on(number);
+        parts.any(|part| shared.lacks(content, part))
+    };
+    needed.filter(|&content| !shared.is_settled(content) && lacks(content)).collect()
+}
+
+impl DiscReading<'_, '_> {
+    fn all(
+        &self,
+        label: &DiscIdentity,
+        copies: &[&dyn DiscReader],
+        locate: &MemberLookup,
+    ) -> Result<Option<Absence>, Stopped> {
+        let (shared, number) = (self.shared, self.number);
+        let members = self.find_members(label, copies, locate);
         for &disc in copies {
-            self.try_copy(number, disc, opener, &members)?;
+            self.try_copy(disc, &members)?;
         }
         // What lies around bad places comes last: each sector there costs a drive up to a minute.
         let mut hurt = copies.to_vec();
         hurt.retain(|copy| copy.try_skipped());
         for disc in hurt {
-            self.shared.forget_reasons(&self.unsettled(number));
-            self.try_copy(number, disc, opener, &members)?;
+            shared.forget_reasons(number, &self.unsettled());
+            self.try_copy(disc, &members)?;
         }
-        self.shared.stop.check()?;
-        if let (Some(absence), true) = (gone(copies), self.needs(number)) {
-            self.shared.forget_reasons(&self.unsettled(number));
+        shared.stop.check()?;
+        let left = self.unsettled();
+        if let (Some(absence), false) = (gone(copies), left.is_empty()) {
+            shared.forget_reasons(number, &left);
             return Ok(Some(absence));
         }
-        for content in self.unsettled(number) {
-            self.shared.lose(content, "the disc's listing does not have it");
-            self.open.remove(&content);
+        for content in left {
+            shared.lose(number, content, "the disc's listing does not have it");
         }
         Ok(None)
     }
 
-    fn try_copy(
-        &mut self,
-        number: DiscNo,
-        disc: &dyn DiscReader,
-        opener: Option<&Opener>,
-        members: &[Fetch],
-    ) -> Result<(), Stopped> {
-        let wanted: HashSet<usize> = self.unsettled(number).into_iter().collect();
-        let wanted = members.iter().filter(|fetch| wanted.contains(&fetch.content));
-        let fetches: Vec<Fetch> = wanted.cloned().collect();
+    fn unsettled(&self) -> Vec<usize> {
+        unsettled(self.shared, self.number)
+    }
+
+    fn try_copy(&self, disc: &dyn DiscReader, members: &[Fetch]) -> Result<(), Stopped> {
+        let wanted: HashSet<usize> = self.unsettled().into_iter().collect();
+        let is_wanted = |fetch: &&Fetch| {
+            let is_there = fetch.part != 0 && !self.shared.lacks(fetch.content, fetch.part);
+            wanted.contains(&fetch.content) && !is_there
+        };
+        let fetches: Vec<Fetch> = members.iter().filter(is_wanted).cloned().collect();
         if fetches.is_empty() || gone(&[disc]).is_some() {
             return Ok(());
         }
-        self.pass(Pass { disc, opener, fetches })
+        self.pass(&Pass { disc, fetches })
     }
 
-    /// The disc is not to be had: all that needs it is lost.
-    pub fn missing(&mut self, number: DiscNo) {
-        for content in self.unsettled(number) {
-            self.open.remove(&content);
-            let paths = self.shared.plan.contents[content].targets.len() as u64;
-            self.shared.settle(content, &format!("disc {number} is missing"));
-            self.shared.state().tally.missing += paths;
-        }
-    }
-
-    pub fn tally(&self) -> RestoreTally {
-        self.shared.state().tally.clone()
-    }
-
-    /// Whether anything still needs this disc: what was lost on the way may not.
-    pub fn needs(&self, number: DiscNo) -> bool {
-        !self.unsettled(number).is_empty()
-    }
-
-    /// Contents that should have come from this disc and have not.
-    fn unsettled(&self, number: DiscNo) -> Vec<usize> {
-        let needed = self.shared.plan.discs.get(&number).into_iter().flatten().copied();
-        let state = self.shared.state();
-        needed
-            .filter(|&content| {
-                state.fates[content] == ContentState::Waiting && self.lacks(content, number)
-            })
-            .collect()
-    }
-
-    /// Whether parts of a content up to this disc were not taken yet.
-    fn lacks(&self, content: usize, number: DiscNo) -> bool {
-        let last = self.shared.plan.contents[content].last_part_until(number);
-        self.open.get(&content).is_none_or(|assembly| assembly.next_part <= last)
-    }
-
-    fn wanted_from(&self, number: DiscNo) -> WantedMembers {
+    fn wanted(&self) -> WantedMembers {
         let mut wanted = WantedMembers::new();
-        for content in self.unsettled(number) {
+        for content in self.unsettled() {
             let PlannedContent { places, member, .. } = &self.shared.plan.contents[content];
-            for place in places.iter().filter(|place| place.disc == number) {
+            for place in places.iter().filter(|place| place.disc == self.number) {
                 wanted.insert((place.archive, member.clone()), content);
             }
         }
@@ -258,11 +221,10 @@ impl<'a> Restorer<'a> {
         &self,
         label: &DiscIdentity,
         copies: &[&dyn DiscReader],
-        opener: Option<&Opener>,
         locate: &MemberLookup,
     ) -> Vec<Fetch> {
-        let number = label.number;
-        let wanted = self.wanted_from(number);
+        let number = self.number;
+        let wanted = self.wanted();
         let mut found = Vec::new();
         let mut why = None;
         let mut broken = None;
@@ -270,9 +232,9 @@ impl<'a> Restorer<'a> {
             if gone(&[*disc]).is_some() {
                 continue;
             }
-            let Shared { limits, stop, .. } = self.shared;
+            let Shared { limits, stop, .. } = *self.shared;
             let reading = index::ListingOptions { limits, stop };
-            let (members, trouble) = match fetches(*disc, opener, label, &wanted, reading) {
+            let (members, trouble) = match fetches(*disc, self.opener, label, &wanted, reading) {
                 Ok((members, trouble)) => (members, trouble),
                 // Whoever asks for the members ends next.
                 Err(ListingError::Stopped(_)) => return Vec::new(),
@@ -298,11 +260,10 @@ impl<'a> Restorer<'a> {
         }
         if let Some(what) = broken {
             // All of it could be read, and some of it is not what was written.
-            self.shared.state().tally.complaints += 1;
-            self.shared.trouble(format!("disc {number}"), what);
+            self.shared.complain_of(format!("disc {number}"), what);
         }
         if let Some(why) = why {
-            self.find_elsewhere(number, &wanted, &mut found, locate, why.words());
+            self.find_elsewhere(&wanted, &mut found, locate, why.words());
         }
         found.sort_by_key(|f| (f.archive, f.frames.offset, f.frames.tar_offset, f.part));
         found
@@ -310,12 +271,12 @@ impl<'a> Restorer<'a> {
 
     fn find_elsewhere(
         &self,
-        number: DiscNo,
         wanted: &WantedMembers,
         found: &mut Vec<Fetch>,
         locate: &MemberLookup,
         why: &str,
     ) {
+        let number = self.number;
         let mut known: HashMap<usize, usize> = HashMap::new();
         found.iter().for_each(|fetch| *known.entry(fetch.content).or_default() += 1);
         let unknown: BTreeSet<usize> = wanted.values().copied().collect();
@@ -327,7 +288,7 @@ impl<'a> Restorer<'a> {
             }
             let elsewhere = locate(number, content);
             if elsewhere.is_empty() {
-                self.shared.remember(content, why.to_owned());
+                self.shared.remember(number, content, why.to_owned());
             } else {
                 found.retain(|fetch| fetch.content != content);
                 found.extend(elsewhere);
@@ -335,19 +296,16 @@ impl<'a> Restorer<'a> {
         }
     }
 
-    fn pass(&mut self, pass: Pass) -> Result<(), Stopped> {
-        let Restorer { shared, open } = self;
-        let shared = &*shared;
-        let threads = rayon::current_num_threads().clamp(1, MOST_THREADS);
-        let (sender, receiver) = bounded::<Job>(threads.min(WAITING));
+    fn pass(&self, pass: &Pass) -> Result<(), Stopped> {
+        let (sender, receiver) = bounded::<Job>(self.threads.min(WAITING));
         thread::scope(|scope| {
-            for _ in 0..threads {
+            for _ in 0..self.threads {
                 let jobs = receiver.clone();
-                scope.spawn(move || shared.do_jobs(&jobs));
+                scope.spawn(move || self.do_jobs(&jobs));
             }
             // Else a sender would wait for ever, should all threads have ended.
             drop(receiver);
-            ExtractReader { shared, open, pass: &pass, jobs: sender }.all()
+            ExtractReader { reading: self, pass, jobs: sender }.all()
         })
     }
 }
@@ -358,36 +316,35 @@ fn gone(copies: &[&dyn DiscReader]) -> Option<Absence> {
 }
 
 /// The thread that reads the disc.
-struct ExtractReader<'r, 's, 'a> {
-    shared: &'s Shared<'a>,
-    open: &'r mut HashMap<usize, Assembly>,
+struct ExtractReader<'r, 'a> {
+    reading: &'r DiscReading<'r, 'a>,
     pass: &'r Pass<'r>,
     jobs: Sender<Job>,
 }
 
-impl ExtractReader<'_, '_, '_> {
-    fn all(mut self) -> Result<(), Stopped> {
+impl ExtractReader<'_, '_> {
+    fn all(self) -> Result<(), Stopped> {
         let pass = self.pass;
         for of_archive in pass.fetches.chunk_by(|a, b| a.archive == b.archive) {
             let number: ArchiveNo = of_archive[0].archive;
-            match Archive::open(pass.disc, number, pass.opener) {
-                Err(error) => self.shared.fail_all(of_archive, &in_words(&error)),
+            match Archive::open(pass.disc, number, self.reading.opener) {
+                Err(error) => self.reading.fail_all(of_archive, &in_words(&error)),
                 Ok(archive) => self.archive(&archive, of_archive)?,
             }
         }
         Ok(())
     }
 
-    fn archive(&mut self, archive: &Archive, fetches: &[Fetch]) -> Result<(), Stopped> {
+    fn archive(&self, archive: &Archive, fetches: &[Fetch]) -> Result<(), Stopped> {
         let same_frames = |a: &Fetch, b: &Fetch| {
             (a.frames.offset, a.frames.length) == (b.frames.offset, b.frames.length)
         };
         for group in fetches.chunk_by(same_frames) {
-            self.shared.stop.check()?;
+            self.reading.shared.stop.check()?;
             if gone(&[self.pass.disc]).is_some() {
                 return Ok(());
             }
-            // Parts must come in order, so they stay in this thread.
+            // Parts are hashed on the way where they come in order, so they stay in this thread.
             let has_parts = group.iter().any(|fetch| fetch.part != 0);
             let is_long = group.iter().any(|fetch| fetch.size > LONG_MEMBER);
             match group[0].frames.length {
@@ -407,7 +364,7 @@ impl ExtractReader<'_, '_, '_> {
         let frames = group[0].frames;
         let mut row = archive.range(&bytes, frames.offset, frames.length);
         match read_whole(&mut row, frames.length as usize) {
-            (_, Some(error)) => self.shared.fail_all(group, &in_words(&error)),
+            (_, Some(error)) => self.reading.fail_all(group, &in_words(&error)),
             (row, None) => {
                 let fault = bytes.fault();
                 let job = Job { compression, frames: row, fetches: group.to_vec(), fault };
@@ -418,103 +375,92 @@ impl ExtractReader<'_, '_, '_> {
     }
 
     /// Expands a row of frames while it is read.
-    fn stream(&mut self, archive: &Archive, group: &[Fetch]) {
-        let shared = self.shared;
-        let hands = &mut Hands { target: shared.target, open: self.open };
+    fn stream(&self, archive: &Archive, group: &[Fetch]) {
+        let reading = self.reading;
         let bytes = archive.bytes(Holes::Fail);
         let frames = group[0].frames;
         thread::scope(|scope| {
             let row = read_ahead(scope, archive.range(&bytes, frames.offset, frames.length));
             match expander_ahead(archive.compression, row) {
-                Err(error) => shared.fail_all(group, &in_words(&error)),
-                Ok(expanded) => shared.unpack(expanded, group, hands, None),
+                Err(error) => reading.fail_all(group, &in_words(&error)),
+                Ok(expanded) => reading.unpack(expanded, group, &reading.target, None),
             }
         });
     }
 }
 
-impl Shared<'_> {
-    /// A thread that panicked takes the whole restore with it; the state is whole all the same.
-    fn state(&self) -> MutexGuard<'_, ExtractState> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
+impl DiscReading<'_, '_> {
     fn do_jobs(&self, jobs: &Receiver<Job>) {
-        let target = self.target.for_thread();
-        let hands = &mut Hands { target: &target, open: &mut HashMap::new() };
-        jobs.iter().for_each(|job| self.do_job(&job, hands));
+        let target = self.shared.target.for_thread();
+        jobs.iter().for_each(|job| self.do_job(&job, &target));
     }
 
-    fn do_job(&self, job: &Job, hands: &mut Hands) {
-        if self.stop.check().is_err() {
+    fn do_job(&self, job: &Job, target: &Target) {
+        if self.shared.stop.check().is_err() {
             return;
         }
         match expander(job.compression, &job.frames[..]) {
             Err(error) => self.fail_all(&job.fetches, &in_words(&error)),
             Ok(expanded) => {
                 let expanded = BufReader::with_capacity(EXPANDED, expanded);
-                self.unpack(expanded, &job.fetches, hands, job.fault.as_deref());
+                self.unpack(expanded, &job.fetches, target, job.fault.as_deref());
             }
         }
     }
 
-    fn unpack(
-        &self,
-        expanded: impl Read,
-        fetches: &[Fetch],
-        hands: &mut Hands,
-        fault: Option<&str>,
-    ) {
-        let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| {
-            self.take(hands, fetch, member, input)
+    fn unpack(&self, expanded: impl Read, fetches: &[Fetch], target: &Target, fault: Option<&str>) {
+        let take = &mut |fetch: &Fetch, member: &ReadMember, input: &mut dyn Read| match self
+            .shared
+            .is_settled(fetch.content)
+        {
+            true => Ok(()),
+            false if fetch.part == 0 => self.take_whole(target, fetch, member, input),
+            false => self.take_part(target, fetch, member, input),
         };
         unpack(expanded, fetches, take, |fetch, failure| self.fail(fetch, failure, fault));
     }
 
-    /// Takes a member into the content that it belongs to; the last one completes it.
-    fn take(
+    fn take_whole(
         &self,
-        hands: &mut Hands,
+        target: &Target,
         fetch: &Fetch,
         member: &ReadMember,
         input: &mut dyn Read,
     ) -> Result<(), MemberFailure> {
-        let content = fetch.content;
-        if self.state().fates[content] == ContentState::Settled {
-            return Ok(());
-        }
-        let begun = hands.open.remove(&content);
-        let Some(mut assembly) = begun.or_else(|| self.begin(content, hands.target)) else {
-            return Ok(());
-        };
-        let taken = assembly.take(fetch, member, input, self.stop);
-        let parts = self.plan.contents[content].places.len() as u32;
-        match taken {
-            Ok(()) if fetch.part == 0 || fetch.part == parts => {
-                self.read(fetch.size);
-                let landed = assembly.finish(self.plan, content, hands.target, self.stop)?;
-                self.land(landed);
-                self.state().fates[content] = ContentState::Settled;
-            }
-            taken => {
-                if fetch.part != 0 {
-                    hands.open.insert(content, assembly);
-                }
-                taken?;
-                self.read(fetch.size);
-            }
-        }
+        let (shared, content) = (self.shared, fetch.content);
+        let Some(file) = shared.begin(content, 1, target) else { return Ok(()) };
+        file.take(fetch, member, input, shared.stop)?;
+        self.read(fetch.size);
+        let landed = file.finish(shared.plan, content, target, shared.stop)?;
+        shared.finished(content, landed);
         Ok(())
     }
 
-    /// `None`: the target takes it nowhere, which is told then.
-    fn begin(&self, content: usize, target: &Target) -> Option<Assembly> {
-        let (begun, barred) = Assembly::begin(self.plan, content, target);
-        self.land(barred);
-        if begun.is_none() {
-            self.state().fates[content] = ContentState::Settled;
-        }
-        begun
+    /// Takes a part into the file that it belongs to; the last one that comes completes it.
+    fn take_part(
+        &self,
+        target: &Target,
+        fetch: &Fetch,
+        member: &ReadMember,
+        input: &mut dyn Read,
+    ) -> Result<(), MemberFailure> {
+        let (shared, content) = (self.shared, fetch.content);
+        let Some(file) = shared.file_in_parts(content, target) else { return Ok(()) };
+        let taken = file.take(fetch, member, input, shared.stop);
+        self.read(if taken.is_ok() { fetch.size } else { 0 });
+        let Some(file) = shared.give_back(content, file) else { return taken };
+        let landed = match file.finish(shared.plan, content, target, shared.stop) {
+            // The other discs are not read again for it.
+            Err(MemberFailure::Disc(why))
+                if shared.plan.contents[content].is_on_others(self.number) =>
+            {
+                shared.lose(self.number, content, &self.placed(fetch, &why));
+                return Ok(());
+            }
+            finished => finished?,
+        };
+        shared.finished(content, landed);
+        Ok(())
     }
 
     fn read(&self, bytes: u64) {
@@ -523,12 +469,13 @@ impl Shared<'_> {
     }
 
     fn fail_all(&self, fetches: &[Fetch], why: &str) {
-        fetches.iter().for_each(|fetch| self.remember(fetch.content, self.placed(fetch, why)));
+        for fetch in fetches {
+            self.shared.remember(self.number, fetch.content, self.placed(fetch, why));
+        }
     }
 
     fn placed(&self, fetch: &Fetch, why: &str) -> String {
-        let disc = self.disc.load(Ordering::Relaxed);
-        format!("disc {disc}, archive {}: {why}", fetch.archive)
+        format!("disc {}, archive {}: {why}", self.number, fetch.archive)
     }
 
     /// The disc may have a sound copy; what the target does not take, no copy helps.
@@ -536,105 +483,12 @@ impl Shared<'_> {
         match failure {
             MemberFailure::Stopped => {}
             MemberFailure::Disc(why) => {
-                let why = fault.unwrap_or(&why);
-                self.remember(fetch.content, self.placed(fetch, why));
+                let why = self.placed(fetch, fault.unwrap_or(&why));
+                self.shared.remember(self.number, fetch.content, why);
             }
             MemberFailure::Target(error) => {
-                self.lose(fetch.content, &error.in_words());
+                self.shared.lose(self.number, fetch.content, &error.in_words());
             }
-        }
-    }
-
-    /// The first reason is the cause, those that follow come of it.
-    fn remember(&self, content: usize, why: String) {
-        self.state().reasons.entry(content).or_insert(why);
-    }
-
-    /// Another attempt is made, which will tell.
-    fn forget_reasons(&self, contents: &[usize]) {
-        let mut state = self.state();
-        for content in contents {
-            state.reasons.remove(content);
-        }
-    }
-
-    fn lose(&self, content: usize, otherwise: &str) {
-        let known = self.state().reasons.remove(&content);
-        let paths = self.plan.contents[content].targets.len() as u64;
-        self.settle(content, known.as_deref().unwrap_or(otherwise));
-        self.state().tally.failed += paths;
-    }
-
-    fn settle(&self, content: usize, why: &str) {
-        {
-            let mut state = self.state();
-            state.fates[content] = ContentState::Settled;
-            state.lost.extend(&self.plan.contents[content].targets);
-        }
-        for path in self.plan.paths(content) {
-            self.trouble(path.to_string(), why);
-        }
-    }
-
-    pub(super) fn trouble(&self, thing: String, what: impl Into<Cause>) {
-        self.monitor.trouble(&Trouble::new(thing, what));
-    }
-
-    fn land(&self, landed: Vec<Landed>) {
-        for (item, result) in landed {
-            self.count(item, result);
-        }
-    }
-
-    /// Counts what became of a path and tells what is wrong with it.
-    pub(super) fn count(&self, item: usize, result: Result<Vec<Complaint>, PlaceError>) {
-        let row = &self.plan.items[item].row;
-        match result {
-            Ok(complaints) => {
-                {
-                    let tally = &mut self.state().tally;
-                    tally.restored += 1;
-                    tally.bytes = tally.bytes.saturating_add(row.size);
-                }
-                self.complain(complaints);
-            }
-            Err(error) => {
-                self.count_lost(item);
-                self.trouble(row.path.to_string(), error.in_words());
-            }
-        }
-    }
-
-    fn count_lost(&self, item: usize) {
-        let mut state = self.state();
-        state.tally.failed += 1;
-        state.lost.insert(item);
-    }
-
-    /// Gives a file a further name, which takes no bytes. Whatever stands in the place of a first
-    /// name that was not restored is not linked to.
-    pub(super) fn link(&self, PlannedLink { item, first }: PlannedLink) {
-        let name = &self.plan.items[item];
-        let (first_path, kind) =
-            (&self.plan.items[first].row.path, self.plan.items[first].row.kind);
-        if self.state().lost.contains(&first) {
-            self.count_lost(item);
-            let what = format!("it is another name of {first_path}, which could not be restored");
-            return self.trouble(name.row.path.to_string(), what);
-        }
-        match self.target.hardlink(&name.row.path, first_path, kind, name.replace) {
-            Ok(()) => self.state().tally.restored += 1,
-            Err(error) => self.count(item, Err(error)),
-        }
-    }
-
-    pub(super) fn complain(&self, complaints: Vec<Complaint>) {
-        self.state().tally.complaints += complaints.len() as u64;
-        for complaint in complaints {
-            let source = complaint.source.as_ref().map(|error| format!(": {error}"));
-            let what =
-                format!("{} could not be restored{}", complaint.what, source.unwrap_or_default());
-            self.trouble(complaint.path.to_string(), what);
         }
     }
 }

@@ -3,14 +3,17 @@
 
 mod archive;
 mod assembly;
+pub mod assignment;
 pub mod extract;
 pub mod index;
 pub mod nodes;
+pub mod order;
 pub mod place;
 pub mod plan;
 pub mod privileges;
 mod read_ahead;
 pub mod select;
+mod shared;
 pub mod survey;
 pub mod unlisted;
 mod unpack;

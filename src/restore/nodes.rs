@@ -1,8 +1,9 @@
 //! All that has no content on a disc: directories first, links and devices behind the files, and
 //! the directories' own metadata at the very end.
 
-use super::extract::{Restorer, Shared};
+use super::extract::Restorer;
 use super::place::{Complaint, DirCreation, OverwritePolicy, PlaceError};
+use super::shared::Shared;
 use crate::model::{Kind, Meta, RelPath};
 use crate::port::stop::Stopped;
 
@@ -35,7 +36,7 @@ impl DirPolicy {
 impl Restorer<'_> {
     /// Makes the directories, those above others first. After a wish to stop, no more: the steps
     /// that follow end for it, and those that were made still get their metadata.
-    pub fn make_dirs(&mut self, policy: DirPolicy) -> Dirs {
+    pub fn make_dirs(&self, policy: DirPolicy) -> Dirs {
         let shared = &self.shared;
         let mut to_finish = Vec::new();
         for &number in &shared.plan.dirs {
@@ -58,7 +59,7 @@ impl Restorer<'_> {
     }
 
     /// Makes empty files, symbolic links, FIFOs and devices, then hard links.
-    pub fn make_nodes(&mut self) -> Result<(), Stopped> {
+    pub fn make_nodes(&self) -> Result<(), Stopped> {
         let shared = &self.shared;
         shared.stop.check()?;
         for &number in &shared.plan.plain {
@@ -74,7 +75,7 @@ impl Restorer<'_> {
 
     /// Gives directories their metadata, the deepest first. Done even when the restore was asked to
     /// stop: what is there shall be usable; but then they are marked, for the next run to finish.
-    pub fn finish_dirs(&mut self, dirs: Dirs) {
+    pub fn finish_dirs(&self, dirs: Dirs) {
         let shared = &self.shared;
         let is_cut_off = shared.stop.check().is_err();
         for &number in dirs.to_finish.iter().rev() {

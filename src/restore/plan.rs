@@ -1,6 +1,6 @@
 //! What a restore needs: which content from which disc, in order, each disc once. Pure.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::select::Selection;
 use crate::model::rows::{Place, SnapshotRow};
@@ -51,9 +51,15 @@ pub struct PlannedContent {
 }
 
 impl PlannedContent {
-    /// The number of its last part on this disc or on one before it.
-    pub fn last_part_until(&self, disc: DiscNo) -> u32 {
-        self.places.iter().take_while(|place| place.disc <= disc).count() as u32
+    /// The numbers of its parts on this disc, from 1.
+    pub fn parts_on(&self, disc: DiscNo) -> impl Iterator<Item = u32> {
+        let numbered = (1..).zip(&self.places);
+        numbered.filter(move |(_, place)| place.disc == disc).map(|(part, _)| part)
+    }
+
+    /// Whether other discs have parts of it, too.
+    pub fn is_on_others(&self, disc: DiscNo) -> bool {
+        self.places.iter().any(|place| place.disc != disc)
     }
 }
 
@@ -300,6 +306,12 @@ impl RestorePlan {
         self.contents[content].targets.iter().map(|&item| &self.items[item].row.path)
     }
 
+    /// The discs of each file that is on several.
+    pub fn split_over_discs(&self) -> impl Iterator<Item = BTreeSet<DiscNo>> {
+        let on = |content: &PlannedContent| content.places.iter().map(|place| place.disc).collect();
+        self.contents.iter().map(on).filter(|discs: &BTreeSet<DiscNo>| discs.len() > 1)
+    }
+
     /// Bytes of members to be read from all discs: each content once, however many paths it goes to.
     pub fn bytes_to_read(&self) -> u64 {
         self.contents.iter().fold(0, |sum: u64, content| sum.saturating_add(content.size))
@@ -381,8 +393,8 @@ mod tests {
         let discs: Vec<u32> = plan.discs.keys().map(|disc| disc.0).collect();
         assert_eq!(discs, vec![1, 2]);
         assert_eq!(plan.discs[&DiscNo(1)], vec![0]);
-        let until = |disc| plan.contents[0].last_part_until(DiscNo(disc));
-        assert_eq!([0, 1, 2].map(until), [0, 2, 3]);
+        let on = |disc| plan.contents[0].parts_on(DiscNo(disc)).collect::<Vec<u32>>();
+        assert_eq!([0, 1, 2].map(on), [vec![], vec![1, 2], vec![3]]);
     }
 
     #[test]

@@ -2,7 +2,9 @@
 
 use super::json::event::{Event, Summary};
 use super::json::numbers;
-use super::json::restore::{RestorePlanObject, RestoreSummaryObject, WithheldObject};
+use super::json::restore::{
+    DrivePlanObject, RestorePlanObject, RestoreSummaryObject, WithheldObject,
+};
 use super::json::storing::{BackupPlanObject, BackupSummaryObject, ExcludedObject, HollowObject};
 use super::json::tally::TallyObject;
 use crate::drive::StackCount;
@@ -10,6 +12,8 @@ use crate::model::disc_list::named;
 use crate::model::path::shown;
 use crate::model::{Bytes, DiscNo, SnapshotSeq, plural};
 use crate::restore::privileges::Privileges;
+use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 /// `40 discs: 38 good, 2 on the reject pile: 17, 23`; a disc that is neither is in the drive.
 pub fn stack_line(count: &StackCount) -> String {
@@ -86,8 +90,10 @@ pub struct RestoreNeeds {
     pub seconds: u64,
     /// False: from a shelf, of which nobody knows how fast it is.
     pub is_from_drive: bool,
-    /// Of the disc in the drive.
+    /// Of discs in drives.
     pub changes: u64,
+    /// What each drive would read, where several places read at once.
+    pub drives: Vec<(PathBuf, Vec<DiscNo>)>,
 }
 
 impl BackupSummary {
@@ -222,7 +228,12 @@ impl RestoreNeeds {
             true => format!(", {}", time_words(self.seconds)),
             false => String::new(),
         };
-        format!("Needs {}: {}{time}{changes}.\n", named(&self.discs), self.bytes)
+        let mut text = format!("Needs {}: {}{time}{changes}.\n", named(&self.discs), self.bytes);
+        for (drive, discs) in self.drives.iter().filter(|(_, discs)| !discs.is_empty()) {
+            let drive = shown(drive.as_os_str().as_bytes());
+            text += &format!("  {drive}: {}\n", named(discs));
+        }
+        text
     }
 
     fn object(&self) -> RestorePlanObject {
@@ -231,8 +242,14 @@ impl RestoreNeeds {
             bytes: self.bytes.0,
             seconds: self.seconds,
             changes: self.changes,
+            drives: self.drives.iter().map(drive_object).collect(),
         }
     }
+}
+
+fn drive_object((drive, discs): &(PathBuf, Vec<DiscNo>)) -> DrivePlanObject {
+    let drive = String::from_utf8_lossy(drive.as_os_str().as_bytes()).into_owned();
+    DrivePlanObject { drive, discs: numbers(discs) }
 }
 
 /// An estimate is not more exact than that.
@@ -338,8 +355,8 @@ mod tests {
     fn a_dry_run_of_a_restore_says_what_it_needs() {
         let of = |discs: &[u32], seconds, is_from_drive, changes| {
             let discs = discs.iter().copied().map(DiscNo).collect();
-            let bytes = Bytes(61_200_000_000);
-            let plan = RestoreNeeds { discs, bytes, seconds, is_from_drive, changes };
+            let (bytes, drives) = (Bytes(61_200_000_000), Vec::new());
+            let plan = RestoreNeeds { discs, bytes, seconds, is_from_drive, changes, drives };
             let summary =
                 RestoreSummary { dry_run: true, plan: Some(plan), ..RestoreSummary::default() };
             summary.text().lines().last().unwrap().to_owned()

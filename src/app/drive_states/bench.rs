@@ -179,7 +179,7 @@ impl DriveStateBench {
 
     fn restore(&self) -> Result<Exit, FlowError> {
         let request = RestoreRequest {
-            from: PATH.into(),
+            from: vec![PATH.into()],
             target: self.path("target"),
             catalog: self.path("catalog.sqlite"),
             name: None,
@@ -193,7 +193,7 @@ impl DriveStateBench {
             trust: Default::default(),
             scratch: self.path("scratch"),
         };
-        let report = restore(&request, Some(&mut self.drive.clone()), self.context())?;
+        let report = restore(&request, vec![Some(&mut self.drive.clone())], self.context())?;
         Ok(match (report.lacks_discs(), report.is_complete()) {
             (true, _) => Exit::DiscMissing,
             (false, complete) => {

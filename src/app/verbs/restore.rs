@@ -13,10 +13,10 @@ use crate::restore::place;
 use crate::ui::exit::Exit;
 use crate::ui::summary::{PathTally, RestoreNeeds, RestoreSummary};
 
-use super::{is_device, open_source, text, trust};
+use super::{is_device, open_sources, text, trust};
 
 pub fn run(app: &App, args: RestoreArgs) -> Result<Exit, RunError> {
-    let mut drive = open_source(app, &args.from)?;
+    let mut drives = open_sources(app, &args.from)?;
     let patterns = args.path.iter().map(|glob| text("--path", glob));
     let patterns = patterns.collect::<Result<Vec<String>, RunError>>()?;
     let paths = PathGlobs::new(&patterns).map_err(|error| {
@@ -39,8 +39,9 @@ pub fn run(app: &App, args: RestoreArgs) -> Result<Exit, RunError> {
             trust: Trust { history: args.disc, ..trust(app, args.verify_signature.as_deref())? },
             scratch: app.scratch()?,
         };
-        let report = restore(&request, drive.as_deref_mut(), app.context())?;
-        tell(app, &report, args.dry_run.then(|| needs(&report, is_device(&args.from))))
+        let drives = drives.iter_mut().map(|drive| drive.as_deref_mut()).collect();
+        let report = restore(&request, drives, app.context())?;
+        tell(app, &report, args.dry_run.then(|| needs(&report)))
     })
 }
 
@@ -61,14 +62,15 @@ fn overwrite(typed: Overwrite) -> place::OverwritePolicy {
     }
 }
 
-fn needs(report: &RestoreReport, is_from_drive: bool) -> RestoreNeeds {
-    let bytes = Bytes(report.bytes_to_read);
+fn needs(report: &RestoreReport) -> RestoreNeeds {
+    let (bytes, longest) = (Bytes(report.bytes_to_read), Bytes(report.bytes_of_longest));
     RestoreNeeds {
         discs: report.discs.clone(),
         bytes,
-        seconds: seconds(bytes, READ_SPEED),
-        is_from_drive,
+        seconds: seconds(longest, READ_SPEED),
+        is_from_drive: report.drives.iter().any(|(from, _)| is_device(from)),
         changes: report.media_changes,
+        drives: report.drives.clone(),
     }
 }
 

@@ -112,7 +112,7 @@ fn places_come_from_the_set_or_the_drive() {
     assert_eq!(backup_of(typed("backup mail")).dest, [PathBuf::from("/dev/sr0")]);
     assert_eq!(backup_of(typed("backup photos --stage")).dest, [""; 0].map(PathBuf::from));
     let place = |line: &str| match typed(line).verb {
-        Verb::Restore(restore) => (restore.from, restore.target),
+        Verb::Restore(mut restore) => (restore.from.remove(0), restore.target),
         Verb::Verify(verify) => (verify.from, PathBuf::new()),
         Verb::Watch(mut watch) => (watch.drives.remove(0), PathBuf::new()),
         other => panic!("{other:?}"),

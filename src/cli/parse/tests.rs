@@ -211,6 +211,18 @@ fn paths_and_globs_need_not_be_utf8() {
 }
 
 #[test]
+fn restore_takes_several_places_and_the_target_last() {
+    let places = |line: &str| match typed(line).verb {
+        Verb::Restore(restore) => (restore.from, restore.target),
+        other => panic!("{other:?}"),
+    };
+    let paths = |words: &[&str]| words.iter().map(PathBuf::from).collect::<Vec<_>>();
+    assert_eq!(places("restore /dev/sr0 out"), (paths(&["/dev/sr0"]), "out".into()));
+    let (from, target) = places("restore --no-owner /dev/sr0 /dev/sr1 shelf out --dry-run");
+    assert_eq!((from, target), (paths(&["/dev/sr0", "/dev/sr1", "shelf"]), "out".into()));
+}
+
+#[test]
 fn restore_keeps_what_is_there_unless_told() {
     match typed("restore shelf out --snapshot 3 --path a --path b --no-owner").verb {
         Verb::Restore(restore) => {

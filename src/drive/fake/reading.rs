@@ -130,6 +130,9 @@ impl DiscReader for InDrive<Box<dyn DiscReader>> {
     fn title(&self) -> String {
         self.inner.title()
     }
+    fn is_in_a_drive(&self) -> bool {
+        true
+    }
     fn medium(&self) -> Carrier {
         self.inner.medium()
     }

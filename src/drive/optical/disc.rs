@@ -152,6 +152,10 @@ impl DiscReader for OpticalDisc {
         self.title.clone()
     }
 
+    fn is_in_a_drive(&self) -> bool {
+        true
+    }
+
     fn medium(&self) -> Carrier {
         Carrier::found_in(self.title.clone())
     }

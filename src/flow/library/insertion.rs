@@ -218,7 +218,7 @@ fn may_overwrite(
 }
 
 /// A medium that is of no use here is named and ejected; an empty drive just opens.
-fn hand_out(
+pub(in crate::flow) fn hand_out(
     slot: &mut dyn Slot,
     context: Context,
     refusal: &FlowError,

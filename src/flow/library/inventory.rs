@@ -359,7 +359,7 @@ impl Inventory {
     }
 
     /// What was found, for people.
-    fn words(&self) -> String {
+    pub(in crate::flow) fn words(&self) -> String {
         let discs = self.sets.iter().flat_map(|found_set| found_set.discs.values());
         let mut words: Vec<String> = discs.map(|found| found.label().to_string()).collect();
         words

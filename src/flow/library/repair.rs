@@ -6,7 +6,7 @@ use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use uuid::Uuid;
 
@@ -38,7 +38,7 @@ pub struct Repairer<'a> {
     monitor: &'a Monitor,
     stop: &'a Stop,
     /// What became of each disc, by the title of its first copy.
-    done: Mutex<HashMap<String, RepairResult>>,
+    done: Mutex<HashMap<String, Arc<OnceLock<RepairResult>>>>,
 }
 
 /// A repaired disc, or why there is none.
@@ -144,7 +144,8 @@ impl<'a> Repairer<'a> {
     pub fn repaired(&self, disc: &dyn DiscReader) -> Option<Box<dyn DiscReader>> {
         let files = self.folder(disc)?;
         let (title, volume, image) = (disc.title(), disc.volume(), disc.image_sectors());
-        Some(Box::new(Repaired { title, medium: disc.medium(), volume, image, files }))
+        let (medium, is_in_a_drive) = (disc.medium(), disc.is_in_a_drive());
+        Some(Box::new(Repaired { title, medium, volume, image, is_in_a_drive, files }))
     }
 
     /// Another medium comes into the drive: what was there is not there any more.
@@ -163,13 +164,14 @@ impl<'a> Repairer<'a> {
         identify(&mended.folder).ok().map(|(txt, _)| txt)
     }
 
-    fn done(&self) -> MutexGuard<'_, HashMap<String, RepairResult>> {
+    fn done(&self) -> MutexGuard<'_, HashMap<String, Arc<OnceLock<RepairResult>>>> {
         self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The others wait meanwhile: they want the same.
+    /// Who wants the same waits meanwhile, and nobody else.
     fn once(&self, key: &str, mend: impl FnOnce() -> RepairResult) -> RepairResult {
-        self.done().entry(key.to_owned()).or_insert_with(mend).clone()
+        let result = self.done().entry(key.to_owned()).or_default().clone();
+        result.get_or_init(mend).clone()
     }
 
     fn mended(&self, found: &FoundDisc) -> RepairResult {
@@ -472,12 +474,17 @@ struct Repaired {
     medium: Carrier,
     volume: Option<Volume>,
     image: Option<Sectors>,
+    is_in_a_drive: bool,
     files: Arc<Workplace>,
 }
 
 impl DiscReader for Repaired {
     fn title(&self) -> String {
         self.title.clone()
+    }
+
+    fn is_in_a_drive(&self) -> bool {
+        self.is_in_a_drive
     }
 
     fn medium(&self) -> Carrier {

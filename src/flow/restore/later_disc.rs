@@ -42,7 +42,7 @@ impl RestoreSession<'_> {
 
     fn may_ask(&self) -> bool {
         let nobody = WaitLimit::AtMost(std::time::Duration::ZERO);
-        self.drive.is_some() && !self.request.dry_run && self.context.wait_limit != nobody
+        !self.places.drives.is_empty() && !self.request.dry_run && self.context.wait_limit != nobody
     }
 
     /// Whether a later disc may tell more than this choice does.

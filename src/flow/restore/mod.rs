@@ -1,18 +1,22 @@
 //! From discs back to files: choose the snapshot and the paths, look at the target, plan, say the
 //! plan, then disc by disc. The discs alone are always enough; our own catalog only saves time.
 
+mod at_once;
+mod in_drive;
 pub mod later_disc;
+mod places;
+mod request;
 pub mod source;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::catalog::Catalog;
 use crate::codec::openpgp::Opener;
-use crate::drive::{Absence, DiscReader, Drive};
-use crate::model::glob::PathGlobs;
+use crate::drive::{Absence, DiscReader};
 use crate::model::rows::SnapshotRow;
-use crate::model::{Bytes, DiscNo, Kind, SetName, SnapshotSeq};
+use crate::model::{Bytes, DiscNo, Kind, SnapshotSeq};
 use crate::port::cause::Cause;
 use crate::port::event::Trouble;
 use crate::port::files::free_space;
@@ -20,133 +24,56 @@ use crate::port::notice::{CatalogNotice, DiscNotice, RestoreNotice};
 use crate::port::operator::Operator;
 use crate::port::question::{Answer, Question};
 use crate::port::stop::Stopped;
-use crate::port::wanted::{DiscChoice, WantedMedium};
-use crate::restore::extract::{RestoreTally, Restorer};
+use crate::restore::extract::Restorer;
 use crate::restore::index::Fetch;
 use crate::restore::nodes::DirPolicy;
-use crate::restore::place::{OverwritePolicy, PlaceError, Target};
+use crate::restore::place::{PlaceError, Target};
 use crate::restore::plan::{RestorePlan, Why, plan};
 use crate::restore::privileges::Privileges;
 use crate::restore::select::Selection;
 use crate::restore::survey::standing;
 
-use crate::flow::base::keys::KeyRing;
 use crate::flow::library::branches::settle;
 use crate::flow::library::insertion::{RETURNS, while_it_comes_back};
-use crate::flow::library::inventory::{
-    FoundDisc, FoundSet, Inventory, Problem, Trust, Vetting, look, look_in,
-};
+use crate::flow::library::inventory::{FoundDisc, FoundSet, Problem, Vetting};
 use crate::flow::library::listings::{ChosenListing, FromDiscs, KnownIn};
 use crate::flow::library::repair::Repairer;
 use crate::flow::library::unlock::open_set;
-use crate::flow::library::vouching::{Rights, withhold_rights};
+use crate::flow::library::vouching::withhold_rights;
 use crate::flow::{Context, FlowError, SelectionError};
 
-/// What a restore is asked to do.
-pub struct RestoreRequest<'a> {
-    pub from: PathBuf,
-    pub target: PathBuf,
-    /// Need not exist.
-    pub catalog: PathBuf,
-    pub name: Option<SetName>,
-    /// Without it, the newest that is finished.
-    pub snapshot: Option<SnapshotSeq>,
-    pub paths: PathGlobs,
-    pub overwrite: OverwritePolicy,
-    /// Owners are wanted; they come back only if root restores.
-    pub owners: bool,
-    /// Set-id bits, capabilities, devices.
-    pub rights: Rights,
-    pub keys: KeyRing<'a>,
-    pub dry_run: bool,
-    /// Which discs count.
-    pub trust: Trust,
-    /// A directory for a catalog that was unpacked from a disc.
-    pub scratch: PathBuf,
-}
+pub use places::ReadingDrive;
+use places::{Places, look_around};
+pub use request::{RestoreReport, RestoreRequest};
 
-/// What became of it, or (dry run) what would.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RestoreReport {
-    pub set: SetName,
-    pub snapshot: SnapshotSeq,
-    /// Discs that are needed, in order.
-    pub discs: Vec<DiscNo>,
-    /// Files with content to restore, and their bytes.
-    pub files_planned: u64,
-    pub bytes_planned: u64,
-    /// Bytes of content to be read from the discs, each content once.
-    pub bytes_to_read: u64,
-    /// How often a person must change the disc in the drive; none where discs are files.
-    pub media_changes: u64,
-    /// Paths put in place, directories apart.
-    pub restored: u64,
-    pub bytes: u64,
-    /// There already, as far as kind, size and time can tell.
-    pub there: u64,
-    /// Something else is there and was kept.
-    pub kept: u64,
-    /// Could not be restored.
-    pub failed: u64,
-    /// On a disc that never came.
-    pub missing: u64,
-    pub missing_discs: Vec<DiscNo>,
-    /// Files of the listing went onto discs after the last one at hand.
-    pub later_discs: bool,
-    /// Restored, but some of their metadata.
-    pub complaints: u64,
-    /// Left out because nobody vouches for the listing, and nobody was there to ask.
-    pub withheld: Privileges,
-    /// No whole listing was found: paths may be missing that nobody knows of.
-    pub listing_damaged: bool,
-    /// A disc or its drive went away while it was read, and did not come back.
-    pub gone: Option<Absence>,
-}
-
-impl RestoreReport {
-    /// A disc that is needed never came.
-    pub fn lacks_discs(&self) -> bool {
-        !self.missing_discs.is_empty() || self.later_discs
-    }
-
-    /// All is as the snapshot says.
-    pub fn is_complete(&self) -> bool {
-        let short = self.kept + self.failed + self.missing + self.complaints;
-        let is_whole = !self.listing_damaged && self.withheld.is_empty();
-        short == 0 && is_whole && !self.lacks_discs()
-    }
-
-    fn take(&mut self, tally: &RestoreTally) {
-        self.restored = tally.restored;
-        self.bytes = tally.bytes;
-        self.failed += tally.failed;
-        self.missing += tally.missing;
-        self.complaints = tally.complaints;
-    }
-}
-
-/// Restores, or (dry run) says what it would do. With a drive the discs come one after the other;
-/// one that is taken out meanwhile is asked for again.
+/// Restores, or (dry run) says what it would do. `drives`: for each of [`RestoreRequest::from`],
+/// the drive if it is one. Discs come through drives one after the other; one that is taken out
+/// meanwhile is asked for again.
 pub fn restore(
     request: &RestoreRequest,
-    mut drive: Option<&mut (dyn Drive + 'static)>,
+    drives: Vec<Option<ReadingDrive>>,
     context: Context,
 ) -> Result<RestoreReport, FlowError> {
-    while_it_comes_back(context, || restore_from(request, drive.as_deref_mut(), context))
+    let mut places = Places::new(&request.from, drives);
+    loop {
+        let done = while_it_comes_back(context, || restore_from(request, places.again(), context));
+        match done {
+            // The others may have all that is needed.
+            Err(error) if error.absence().is_some() && places.drop_gone(context) => {}
+            done => return done,
+        }
+    }
 }
 
 fn restore_from(
     request: &RestoreRequest,
-    mut drive: Option<&mut (dyn Drive + 'static)>,
+    mut places: Places,
     context: Context,
 ) -> Result<RestoreReport, FlowError> {
     let signed_by = request.trust.signed_by.as_ref();
     let repairer = Repairer::new(&request.scratch, signed_by, context);
     let mut vetting = Vetting::new(&request.trust, &request.catalog);
-    let mut inventory = match drive.as_deref_mut() {
-        Some(drive) => first_disc(request, drive, context)?,
-        None => look(&request.from, context.stop)?,
-    };
+    let mut inventory = look_around(request, &mut places, context)?;
     inventory.name_by_catalog(&request.catalog);
     if signed_by.is_none() {
         inventory.name_with(|reader| repairer.name(reader));
@@ -175,7 +102,7 @@ fn restore_from(
     }
     found_set.note_twins(context);
     let mut session =
-        RestoreSession::new(request, context, found_set, drive, opener, repairer, vetting);
+        RestoreSession::new(request, context, found_set, places, opener, repairer, vetting);
     let choice = session.choose(known);
     // What is missing of the listings of a disc that went away is not damaged.
     if let Some(absence) = session.absence() {
@@ -221,7 +148,7 @@ fn ask_newest_catalog(
 /// request's target.
 pub(in crate::flow) fn fetch(
     request: &RestoreRequest,
-    drive: Option<&mut (dyn Drive + 'static)>,
+    drive: Option<ReadingDrive>,
     found_set: FoundSet,
     known: (KnownIn, SnapshotSeq),
     rows: Vec<SnapshotRow>,
@@ -232,30 +159,12 @@ pub(in crate::flow) fn fetch(
     let (known, seq) = known;
     let repairer = Repairer::new(&request.scratch, request.trust.signed_by.as_ref(), context);
     let vetting = Vetting::new(&request.trust, &request.catalog);
+    let places = Places::new(&request.from, vec![drive]);
     let mut session =
-        RestoreSession::new(request, context, found_set, drive, opener, repairer, vetting);
+        RestoreSession::new(request, context, found_set, places, opener, repairer, vetting);
     session.known = Some(known);
     let selection = Selection { rows, ..Selection::default() };
     session.run(ChosenListing { seq, selection, is_damaged: false })
-}
-
-/// Any disc of the set tells what is needed; without our own catalog the newest tells most.
-fn first_disc(
-    request: &RestoreRequest,
-    drive: &mut dyn Drive,
-    context: Context,
-) -> Result<Inventory, FlowError> {
-    let which = match request.catalog.exists() {
-        true => DiscChoice::Any,
-        false => DiscChoice::Newest,
-    };
-    let wanted = WantedMedium::any(request.name.as_ref(), which);
-    look_in(drive, &request.from, &wanted, context, |inventory| {
-        inventory
-            .sets
-            .iter()
-            .any(|found_set| request.name.as_ref().is_none_or(|name| found_set.name == *name))
-    })
 }
 
 pub(in crate::flow) fn note_problems(problems: &[Problem], context: Context) {
@@ -309,9 +218,8 @@ pub(in crate::flow) struct RestoreSession<'a> {
     pub(in crate::flow) request: &'a RestoreRequest<'a>,
     pub(in crate::flow) context: Context<'a>,
     pub(in crate::flow) found_set: FoundSet,
-    /// Discs come through it, one after the other.
-    pub(in crate::flow) drive: Option<&'a mut (dyn Drive + 'static)>,
-    opener: Option<Opener>,
+    pub(in crate::flow) places: Places<'a>,
+    pub(in crate::flow) opener: Option<Opener>,
     /// A catalog that knows the snapshot: it may know what a damaged INDEX does not tell.
     pub(in crate::flow) known: Option<KnownIn>,
     pub(in crate::flow) repairer: Repairer<'a>,
@@ -323,8 +231,8 @@ pub(in crate::flow) struct RestoreSession<'a> {
     pub(in crate::flow) made: BTreeMap<DiscNo, FoundDisc>,
     /// Nobody had these.
     pub(in crate::flow) never_came: BTreeSet<DiscNo>,
-    /// Why the drive is of no use any more.
-    pub(in crate::flow) drive_is_gone: bool,
+    /// Those of them that are not asked for again.
+    pub(in crate::flow) asked_in_vain: BTreeSet<DiscNo>,
 }
 
 /// How the target stood before anything was done.
@@ -338,18 +246,18 @@ impl<'a> RestoreSession<'a> {
         request: &'a RestoreRequest<'a>,
         context: Context<'a>,
         found_set: FoundSet,
-        drive: Option<&'a mut (dyn Drive + 'static)>,
+        places: Places<'a>,
         opener: Option<Opener>,
         repairer: Repairer<'a>,
         vetting: Vetting,
     ) -> RestoreSession<'a> {
-        let (remade, made, never_came) = (BTreeSet::new(), BTreeMap::new(), BTreeSet::new());
-        let (known, drive_is_gone) = (None, false);
+        let (remade, never_came, asked_in_vain) = Default::default();
+        let (made, known) = (BTreeMap::new(), None);
         RestoreSession {
             request,
             context,
             found_set,
-            drive,
+            places,
             opener,
             known,
             repairer,
@@ -357,7 +265,7 @@ impl<'a> RestoreSession<'a> {
             remade,
             made,
             never_came,
-            drive_is_gone,
+            asked_in_vain,
         }
     }
 }
@@ -444,13 +352,14 @@ impl RestoreSession<'_> {
         let overwrite = self.request.overwrite;
         let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
         let mut report = self.report(&plan, seq, is_damaged);
+        self.foresee(&plan, &mut report);
         if withheld.is_doubt {
             report.withheld = withheld.what;
         }
         self.say_plan(&plan, &report);
         if self.request.dry_run {
             // Those that are not in the drive would be asked for.
-            if self.drive.is_none() {
+            if !self.places.has_drives() {
                 report.missing_discs = self.absent(&plan);
             }
             return Ok(report);
@@ -503,7 +412,9 @@ impl RestoreSession<'_> {
             files_planned: plan.files,
             bytes_planned: plan.bytes,
             bytes_to_read: plan.bytes_to_read(),
-            media_changes: self.media_changes(plan),
+            media_changes: 0,
+            bytes_of_longest: plan.bytes_to_read(),
+            drives: Vec::new(),
             restored: 0,
             bytes: 0,
             there: plan.there,
@@ -529,7 +440,7 @@ impl RestoreSession<'_> {
             size: Bytes(plan.bytes),
             discs: report.discs.clone(),
         });
-        if self.drive.is_none() {
+        if !self.places.has_drives() {
             self.say_absent(self.absent(plan));
         }
         if plan.there > 0 {
@@ -549,21 +460,13 @@ impl RestoreSession<'_> {
         }
         let kept = discs.iter().map(|&disc| (disc, self.places(disc)));
         let kept: Vec<_> = kept.filter(|(_, places)| !places.is_empty()).collect();
-        let from = self.request.from.clone();
-        self.context.monitor.note(RestoreNotice::DiscsMissing { from, discs }.into());
+        for from in self.places.dirs.iter().cloned() {
+            let discs = discs.clone();
+            self.context.monitor.note(RestoreNotice::DiscsMissing { from, discs }.into());
+        }
         for (disc, places) in kept {
             self.context.monitor.note(RestoreNotice::DiscKept { disc, places }.into());
         }
-    }
-
-    /// The disc that is in the drive need not be inserted if it is the first one that is needed.
-    fn media_changes(&self, plan: &RestorePlan) -> u64 {
-        if self.drive.is_none() {
-            return 0;
-        }
-        let first = plan.discs.keys().next();
-        let is_there = first.is_some_and(|number| self.found_set.discs.contains_key(number));
-        plan.discs.len() as u64 - u64::from(is_there)
     }
 
     fn absent(&self, plan: &RestorePlan) -> Vec<DiscNo> {
@@ -592,11 +495,12 @@ impl RestoreSession<'_> {
         policy: DirPolicy,
         report: &mut RestoreReport,
     ) -> Result<(), FlowError> {
-        let mut restorer = Restorer::new(plan, target, self.context.monitor, self.context.stop)
-            .within(self.context.limits);
+        let restorer = Restorer::new(plan, target, self.context.monitor, self.context.stop)
+            .within(self.context.limits)
+            .at_once(self.readers());
         let dirs = restorer.make_dirs(policy);
         let worked =
-            self.all_discs(plan, &mut restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
+            self.all_discs(plan, &restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
         restorer.finish_dirs(dirs);
         report.take(&restorer.tally());
         worked
@@ -605,9 +509,12 @@ impl RestoreSession<'_> {
     fn all_discs(
         &mut self,
         plan: &RestorePlan,
-        restorer: &mut Restorer,
+        restorer: &Restorer,
         report: &mut RestoreReport,
     ) -> Result<(), FlowError> {
+        if self.readers() > 1 {
+            self.read_at_once(plan, restorer, report.snapshot)?;
+        }
         for &number in plan.discs.keys() {
             if !restorer.needs(number) {
                 continue;
@@ -626,7 +533,7 @@ impl RestoreSession<'_> {
         &mut self,
         plan: &RestorePlan,
         number: DiscNo,
-        restorer: &mut Restorer,
+        restorer: &Restorer,
         report: &mut RestoreReport,
     ) -> Result<bool, FlowError> {
         let mut gone = None;
@@ -640,7 +547,9 @@ impl RestoreSession<'_> {
             let notice = DiscNotice::DiscGone { why: Cause::of(absence.clone()) };
             self.context.monitor.note(notice.into());
             self.forget_gone(number);
-            self.drive_is_gone = self.drive.is_some() && !absence.may_be_inserted_again();
+            if !absence.may_be_inserted_again() && !matches!(absence, Absence::Place { .. }) {
+                self.places.drop_first_drive();
+            }
             gone = Some(absence);
         }
         report.gone = gone.or(report.gone.take());
@@ -668,7 +577,7 @@ impl RestoreSession<'_> {
         &self,
         plan: &RestorePlan,
         number: DiscNo,
-        restorer: &mut Restorer,
+        restorer: &Restorer,
         seq: SnapshotSeq,
     ) -> Result<Option<Absence>, Stopped> {
         let Some(found) = self.found_set.discs.get(&number) else { return Ok(None) };
@@ -681,7 +590,8 @@ impl RestoreSession<'_> {
             });
             known.map_or_else(Vec::new, |known| places_in(known, seq, plan, disc, content))
         };
-        let restored = restorer.disc(&found.label(), &copies, self.opener.as_ref(), &locate);
+        let opener = self.opener.as_ref();
+        let restored = restorer.disc(&found.label(), None, &copies, opener, &locate);
         self.repairer.forget(found);
         restored
     }
@@ -704,7 +614,7 @@ fn enough_space(
 }
 
 /// Where a catalog says that the parts of a content on this disc are.
-fn places_in(
+pub(in crate::flow) fn places_in(
     known: &KnownIn,
     seq: SnapshotSeq,
     plan: &RestorePlan,

@@ -28,13 +28,13 @@ impl RestoreSession<'_> {
         known.map(|known| places_of_disc(&known.catalog, known.set, disc)).unwrap_or_default()
     }
 
-    fn wanted(&self, number: DiscNo) -> WantedDisc {
+    pub(in crate::flow) fn wanted(&self, number: DiscNo) -> WantedDisc {
         WantedDisc::new(&self.found_set.name, number).kept(self.places(number))
     }
 
     /// Whether the disc is at hand, now or after a person was asked for it.
     pub(in crate::flow) fn obtain(&mut self, number: DiscNo) -> Result<bool, FlowError> {
-        if self.drive.is_some() {
+        if self.places.has_drives() {
             return self.obtain_in_drive(number);
         }
         for _ in 0..PATIENCE {
@@ -42,7 +42,8 @@ impl RestoreSession<'_> {
                 return Ok(true);
             }
             self.context.stop.check()?;
-            let (wanted, dir) = (self.wanted(number), self.request.from.clone());
+            let dir = self.places.dirs.first().cloned().unwrap_or_default();
+            let wanted = self.wanted(number);
             if self.context.operator.ask(Question::BringDisc { wanted, dir }) != Answer::Done {
                 return Ok(false);
             }
@@ -71,7 +72,7 @@ impl RestoreSession<'_> {
 
     /// The newest listing may be on a disc that is lost, and nothing else tells of it.
     pub(in crate::flow) fn remake_newer(&mut self) -> Result<(), FlowError> {
-        if self.drive.is_some() || self.request.dry_run {
+        if self.places.has_drives() || self.request.dry_run {
             return Ok(());
         }
         let discs = self.found_set.discs.values();
@@ -96,15 +97,16 @@ impl RestoreSession<'_> {
             self.found_set.discs.insert(number, made);
             return Ok(true);
         }
-        let is_there = !self.drive_is_gone && self.has_copy(number)? && self.insert(number)?;
+        let may_come = !self.places.drives.is_empty() && !self.asked_in_vain.contains(&number);
+        let is_there = may_come && self.has_copy(number)? && self.insert(number)?;
         if !is_there {
             self.never_came.insert(number);
         }
-        Ok(is_there || (!self.drive_is_gone && self.remake_in_drive(number)?))
+        Ok(is_there || (!self.places.drives.is_empty() && self.remake_in_drive(number)?))
     }
 
     /// Whether a person may have the disc, for all that is known.
-    fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
+    pub(in crate::flow) fn has_copy(&self, number: DiscNo) -> Result<bool, FlowError> {
         let Some(known) = &self.known else { return Ok(true) };
         let disc = known.catalog.disc(known.set, number)?;
         let is_gone = disc.is_some_and(|disc| disc.state == DiscState::Gone);
@@ -124,14 +126,12 @@ impl RestoreSession<'_> {
         wanted: &WantedMedium,
         fits: impl Fn(&FoundSet) -> bool,
     ) -> Result<bool, FlowError> {
-        let Some(drive) = self.drive.as_deref_mut() else { return Ok(false) };
-        // Nothing may hold a disc that is to be handed out.
-        self.found_set.discs.clear();
-        self.repairer.forget_all();
-        give_back(drive, self.context)?;
+        self.let_go();
+        let Some(at) = self.places.drives.first_mut() else { return Ok(false) };
+        give_back(at.drive, self.context)?;
         let uuid = self.found_set.uuid;
         let is_it = |found_set: &FoundSet| found_set.uuid == uuid && fits(found_set);
-        let found = look_in(drive, &self.request.from, wanted, self.context, |inventory| {
+        let found = look_in(at.drive, &at.path, wanted, self.context, |inventory| {
             inventory.sets.iter().any(is_it)
         });
         match found {
@@ -144,8 +144,10 @@ impl RestoreSession<'_> {
                 self.vetting.vet(&mut inventory);
                 note_problems(&inventory.problems, self.context);
                 let same = inventory.sets.into_iter().find(is_it);
-                self.found_set.discs = same.map(|found_set| found_set.discs).unwrap_or_default();
-                Ok(!self.found_set.discs.is_empty())
+                let came = same.map(|found_set| found_set.discs).unwrap_or_default();
+                let is_there = !came.is_empty();
+                self.found_set.discs.extend(came);
+                Ok(is_there)
             }
             Err(error @ FlowError::NeverCame { .. }) => {
                 let notice = DriveNotice::NotInserted { why: Cause::of(error) };
@@ -157,8 +159,18 @@ impl RestoreSession<'_> {
         }
     }
 
+    /// Nothing may hold a disc that is to be handed out. What lies elsewhere stays.
+    pub(in crate::flow) fn let_go(&mut self) {
+        let remade = &self.remade;
+        self.found_set.discs.retain(|number, found| {
+            found.copies.retain(|copy| !copy.is_in_a_drive());
+            !found.copies.is_empty() && !remade.contains(number)
+        });
+        self.repairer.forget_all();
+    }
+
     /// Where somebody may look for a disc that never came.
-    fn note_place(&self, wanted: &WantedMedium) {
+    pub(in crate::flow) fn note_place(&self, wanted: &WantedMedium) {
         if let Some(disc) = wanted.first_disc().filter(|disc| !disc.kept.is_empty()) {
             let (disc, places) = (disc.disc, disc.kept.clone());
             self.context.monitor.note(RestoreNotice::DiscKept { disc, places }.into());
@@ -184,9 +196,10 @@ impl RestoreSession<'_> {
                 return Ok(false);
             }
         }
+        let lying = std::mem::take(&mut self.found_set.discs);
         self.take_discs(look(gathered.dir(), self.context.stop)?);
         let is_made = self.remake(number)?;
-        let made = std::mem::take(&mut self.found_set.discs).into_iter();
+        let made = std::mem::replace(&mut self.found_set.discs, lying).into_iter();
         // The images go now; what was made of them stays.
         let made = made.filter(|(disc, _)| recovery_status.lost.contains(disc));
         self.made.extend(made);
@@ -207,7 +220,7 @@ impl RestoreSession<'_> {
                 Err(error) if comes_back(&error) => {
                     let notice = DiscNotice::DiscGone { why: Cause::of(error) };
                     self.context.monitor.note(notice.into());
-                    self.found_set.discs.clear();
+                    self.let_go();
                 }
                 taken => return taken.map(|()| true),
             }
@@ -215,12 +228,14 @@ impl RestoreSession<'_> {
         Ok(false)
     }
 
-    fn is_at_hand(&self, number: DiscNo) -> bool {
-        let from = &self.request.from;
+    pub(in crate::flow) fn is_at_hand(&self, number: DiscNo) -> bool {
+        let mut dirs = self.places.dirs.iter();
         let found = self.found_set.discs.get(&number);
         let wrong = match found {
-            Some(found) => found.swapped_for(from),
-            None => self.label_in_catalog(number).and_then(|label| wrong_disc(from, &label)),
+            Some(found) => dirs.find_map(|from| found.swapped_for(from)),
+            None => self
+                .label_in_catalog(number)
+                .and_then(|label| dirs.find_map(|from| wrong_disc(from, &label))),
         };
         let is_right = found.is_some() && wrong.is_none();
         if let Some(why) = wrong {
@@ -237,7 +252,7 @@ impl RestoreSession<'_> {
     }
 
     fn look_again(&mut self) -> Result<(), FlowError> {
-        let mut inventory = look(&self.request.from, self.context.stop)?;
+        let mut inventory = self.places.look_at_dirs(self.context.stop)?;
         let signed_by = self.request.trust.signed_by.as_ref();
         if signed_by.is_none() {
             inventory.name_with(|reader| self.repairer.name(reader));

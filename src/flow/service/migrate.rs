@@ -287,7 +287,7 @@ impl Moving<'_> {
         let from = self.place(disc)?;
         let request = RestoreRequest {
             trust: self.request.trust.clone(),
-            from: from.clone(),
+            from: vec![from.clone()],
             target: self.scratch.dir.clone(),
             catalog: self.request.catalog.clone(),
             name: Some(set.facts.name.clone()),

@@ -361,13 +361,13 @@ pub(in crate::flow) fn restore_from(
     context: Context,
 ) -> Result<RestoreReport, FlowError> {
     let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
-    restore(&restore_request(bench, ring(&ask, false)), Some(drive), context)
+    restore(&restore_request(bench, ring(&ask, false)), vec![Some(drive)], context)
 }
 
 fn restore_request<'a>(bench: &FlowBench, keys: KeyRing<'a>) -> RestoreRequest<'a> {
     RestoreRequest {
         trust: Default::default(),
-        from: "/dev/fake".into(),
+        from: vec!["/dev/fake".into()],
         target: bench.path("back"),
         catalog: bench.path("catalog.sqlite"),
         name: None,
@@ -391,7 +391,7 @@ fn a_dry_run_counts_how_often_the_disc_in_the_drive_must_be_changed() {
         let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
         let request = restore_request(&bench, ring(&ask, false));
         let dry_run = RestoreRequest { dry_run: true, ..request };
-        let plan = restore(&dry_run, Some(&mut bench.tray.clone()), bench.context()).unwrap();
+        let plan = restore(&dry_run, vec![Some(&mut bench.tray.clone())], bench.context()).unwrap();
         assert_eq!((&plan.discs[..], plan.media_changes), (&[1, 2].map(DiscNo)[..], changes));
         assert_eq!(plan.missing_discs, [], "they are asked for");
         assert_eq!(plan.bytes_to_read, 3 * 1_500_000 + 7);

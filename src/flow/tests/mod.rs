@@ -1,6 +1,7 @@
 //! Steps together, on fakes of drives and people.
 
 mod absence;
+mod at_once;
 mod compare;
 mod events;
 mod insertion;

@@ -15,7 +15,7 @@ use crate::flow::backup::{BackupReport, BackupRequest, backup};
 use crate::flow::base::keys::KeyRing;
 use crate::flow::burn::station::Drives;
 use crate::flow::care::verify::{VerifyReport, VerifyRequest, verify_from};
-use crate::flow::restore::{RestoreReport, RestoreRequest, restore};
+use crate::flow::restore::{ReadingDrive, RestoreReport, RestoreRequest, restore};
 use crate::flow::staging::disc_size::DiscSize;
 use crate::flow::tests::requests::backup_request;
 use crate::flow::*;
@@ -31,29 +31,31 @@ use crate::restore::place::OverwritePolicy;
 use crate::ui::words::advice::with_advice;
 
 #[path = "../../../tests/support/compare.rs"]
-mod compare;
+pub(super) mod compare;
 #[path = "../../../tests/support/trees.rs"]
 #[allow(dead_code)]
 mod trees;
 
 /// A source, a shelf, and all that lies between.
-struct RestoreBench {
-    dir: TempDir,
-    passphrase: Option<&'static str>,
-    archive_size: u64,
-    parity: Option<u8>,
-    capacity: Sectors,
-    monitor: Recorder,
+pub(super) struct RestoreBench {
+    pub(super) dir: TempDir,
+    pub(super) passphrase: Option<&'static str>,
+    pub(super) archive_size: u64,
+    pub(super) parity: Option<u8>,
+    pub(super) capacity: Sectors,
+    /// Where restores read, if not from the shelf that backups go to.
+    pub(super) shelves: Vec<PathBuf>,
+    pub(super) monitor: Recorder,
 }
 
 /// What a test asks of a restore, beside the usual.
 #[derive(Clone)]
-struct RestoreOptions {
-    paths: Vec<&'static str>,
-    snapshot: Option<u32>,
-    overwrite: OverwritePolicy,
-    catalog: bool,
-    dry_run: bool,
+pub(super) struct RestoreOptions {
+    pub(super) paths: Vec<&'static str>,
+    pub(super) snapshot: Option<u32>,
+    pub(super) overwrite: OverwritePolicy,
+    pub(super) catalog: bool,
+    pub(super) dry_run: bool,
 }
 
 impl Default for RestoreOptions {
@@ -64,7 +66,7 @@ impl Default for RestoreOptions {
 }
 
 impl RestoreBench {
-    fn new() -> RestoreBench {
+    pub(super) fn new() -> RestoreBench {
         let dir = tempfile::tempdir().unwrap();
         for name in ["source", "shelf"] {
             fs::create_dir(dir.path().join(name)).unwrap();
@@ -75,25 +77,38 @@ impl RestoreBench {
             archive_size: 1 << 20,
             parity: None,
             capacity: Sectors(8 << 10),
+            shelves: Vec::new(),
             monitor: Recorder::default(),
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
-    fn source(&self, name: &str) -> PathBuf {
+    /// Where discs are read.
+    pub(super) fn from(&self) -> Vec<PathBuf> {
+        match self.shelves.is_empty() {
+            true => vec![self.path("shelf")],
+            false => self.shelves.clone(),
+        }
+    }
+
+    pub(super) fn no_drives<'d>(&self) -> Vec<Option<ReadingDrive<'d>>> {
+        self.from().iter().map(|_| None).collect()
+    }
+
+    pub(super) fn source(&self, name: &str) -> PathBuf {
         self.path("source").join(name)
     }
 
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
+    pub(super) fn write(&self, name: &str, content: impl AsRef<[u8]>) {
         let path = self.source(name);
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(path, content).unwrap();
     }
 
-    fn context<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
+    pub(super) fn context<'a>(&'a self, operator: &'a dyn Operator, stop: &'a Stop) -> Context<'a> {
         Context {
             monitor: &self.monitor,
             operator,
@@ -105,7 +120,7 @@ impl RestoreBench {
         }
     }
 
-    fn backup(&self) -> BackupReport {
+    pub(super) fn backup(&self) -> BackupReport {
         let ask = ask(self.passphrase);
         let keys = ring(&ask, self.passphrase.is_some());
         let request = BackupRequest {
@@ -122,11 +137,15 @@ impl RestoreBench {
             .unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
-    fn try_restore(&self, to: &str, wish: RestoreOptions) -> Result<RestoreReport, FlowError> {
+    pub(super) fn try_restore(
+        &self,
+        to: &str,
+        wish: RestoreOptions,
+    ) -> Result<RestoreReport, FlowError> {
         self.restore_with(to, wish, self.passphrase)
     }
 
-    fn restore_with(
+    pub(super) fn restore_with(
         &self,
         to: &str,
         wish: RestoreOptions,
@@ -136,7 +155,7 @@ impl RestoreBench {
         let catalog = if wish.catalog { "catalog.sqlite" } else { "no such catalog" };
         let request = RestoreRequest {
             trust: Default::default(),
-            from: self.path("shelf"),
+            from: self.from(),
             target: self.path(to),
             catalog: self.path(catalog),
             name: None,
@@ -151,22 +170,22 @@ impl RestoreBench {
         };
         self.monitor.heard.troubles.lock().unwrap().clear();
         self.monitor.heard.notes.lock().unwrap().clear();
-        restore(&request, None, self.context(&Nobody, &Stop::new()))
+        restore(&request, self.no_drives(), self.context(&Nobody, &Stop::new()))
     }
 
     #[track_caller]
-    fn restore(&self, to: &str, wish: RestoreOptions) -> RestoreReport {
+    pub(super) fn restore(&self, to: &str, wish: RestoreOptions) -> RestoreReport {
         self.try_restore(to, wish).unwrap_or_else(|error| panic!("{}", chain(&error)))
     }
 
     #[track_caller]
-    fn assert_comes_back(&self, to: &str, wish: RestoreOptions) {
+    pub(super) fn assert_comes_back(&self, to: &str, wish: RestoreOptions) {
         let report = self.restore(to, wish);
         assert!(report.is_complete(), "{report:?}\n{:?}", self.troubles());
         compare::assert_same_tree(&self.path("source"), &self.path(to));
     }
 
-    fn verify(&self, catalog: &str) -> Result<VerifyReport, FlowError> {
+    pub(super) fn verify(&self, catalog: &str) -> Result<VerifyReport, FlowError> {
         self.monitor.heard.troubles.lock().unwrap().clear();
         self.monitor.heard.notes.lock().unwrap().clear();
         let request = VerifyRequest {
@@ -181,25 +200,25 @@ impl RestoreBench {
         verify_from(&request, None, self.context(&Nobody, &Stop::new()))
     }
 
-    fn troubles(&self) -> Vec<String> {
+    pub(super) fn troubles(&self) -> Vec<String> {
         self.monitor.heard.troubles.lock().unwrap().iter().map(ToString::to_string).collect()
     }
 
-    fn notes(&self) -> String {
+    pub(super) fn notes(&self) -> String {
         self.monitor.words().join("\n")
     }
 
-    fn image(&self, number: u32) -> PathBuf {
+    pub(super) fn image(&self, number: u32) -> PathBuf {
         self.path("shelf").join(format!("holidays-{number:04}.iso"))
     }
 
-    fn images(&self) -> usize {
+    pub(super) fn images(&self) -> usize {
         let names = fs::read_dir(self.path("shelf")).unwrap().flatten();
         names.filter(|entry| entry.path().extension().is_some_and(|e| e == "iso")).count()
     }
 
     /// Flips a byte in the largest file of a disc whose name begins so.
-    fn flip(&self, disc: u32, file: &str, offset: u64) {
+    pub(super) fn flip(&self, disc: u32, file: &str, offset: u64) {
         let image = Image::open(&self.image(disc), &Stop::new()).unwrap();
         let found = largest(&image, file);
         let sector = found.sector_at(offset).unwrap();
@@ -210,7 +229,7 @@ impl RestoreBench {
         raw.write_all_at(&[byte[0] ^ 0x40], at).unwrap();
     }
 
-    fn file_size(&self, disc: u32, file: &str) -> u64 {
+    pub(super) fn file_size(&self, disc: u32, file: &str) -> u64 {
         let image = Image::open(&self.image(disc), &Stop::new()).unwrap();
         largest(&image, file).size.0
     }
@@ -221,7 +240,7 @@ fn largest<'a>(image: &'a Image, name: &str) -> &'a DiscFile {
     named.max_by_key(|file| file.size).unwrap_or_else(|| panic!("{name} is not there"))
 }
 
-fn ask(
+pub(super) fn ask(
     passphrase: Option<&'static str>,
 ) -> impl Fn(PassphraseRequest) -> Result<Secret, FlowError> {
     move |request| match passphrase {
@@ -249,13 +268,13 @@ pub(in crate::flow) fn ring<'a>(
     }
 }
 
-fn noise(length: usize) -> Vec<u8> {
+pub(super) fn noise(length: usize) -> Vec<u8> {
     let mut bytes = vec![0; length];
     getrandom::fill(&mut bytes).unwrap();
     bytes
 }
 
-fn text(length: usize) -> Vec<u8> {
+pub(super) fn text(length: usize) -> Vec<u8> {
     let mut text = Vec::with_capacity(length + 20);
     let mut number: u64 = length as u64;
     while text.len() < length {
@@ -267,7 +286,7 @@ fn text(length: usize) -> Vec<u8> {
 }
 
 /// A bit of everything: many small files, long ones of both kinds, copies, links, holes, odd names.
-fn fill(bench: &RestoreBench) {
+pub(super) fn fill(bench: &RestoreBench) {
     for number in 0..200 {
         bench.write(&format!("many/{}/{number}.txt", number % 7), text(100 + number * 37));
     }
@@ -847,10 +866,10 @@ fn one_file_costs_its_own_frames_and_not_the_archive() {
         let chosen = discs.select(None, &PathGlobs::new(&["small"]).unwrap()).unwrap();
         let plan = plan(chosen.selection, |_| TargetState::Free);
         let target = Target::open(&bench.path("one"), true).unwrap();
-        let mut restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
+        let restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
         let disc = &*found_set.discs[&DiscNo(1)].copies[0];
         let label = found_set.discs[&DiscNo(1)].label();
-        restorer.disc(&label, &[disc], opener.as_ref(), &|_, _| Vec::new()).unwrap();
+        restorer.disc(&label, None, &[disc], opener.as_ref(), &|_, _| Vec::new()).unwrap();
         assert_eq!(restorer.tally().restored, 1);
         let read = read.load(std::sync::atomic::Ordering::Relaxed);
         assert!(read < 2 << 20, "{read} bytes were read");
@@ -903,7 +922,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
     stop.ask(2);
     let request = RestoreRequest {
         trust: Default::default(),
-        from: bench.path("shelf"),
+        from: bench.from(),
         target: bench.path("one"),
         catalog: bench.path("none"),
         name: None,
@@ -916,7 +935,7 @@ fn a_wish_to_stop_leaves_no_half_file_and_usable_directories() {
         dry_run: false,
         scratch: bench.path("scratch"),
     };
-    let error = restore(&request, None, bench.context(&Nobody, &stop)).unwrap_err();
+    let error = restore(&request, bench.no_drives(), bench.context(&Nobody, &stop)).unwrap_err();
     assert!(matches!(error, FlowError::Stopped(Stopped(2))), "{error}");
 }
 

@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use rustix::fs::{AtFlags, RenameFlags, Stat, linkat, renameat, renameat_with, statat, unlinkat};
+use rustix::fs::{
+    AtFlags, FallocateFlags, RenameFlags, Stat, fallocate, linkat, renameat, renameat_with, statat,
+    unlinkat,
+};
 use rustix::io::{Errno, pwrite};
 
 use super::meta::{self, TargetHandle};
@@ -168,18 +171,44 @@ impl TempFile {
             .map_err(|errno| PlaceError::new(&self.path, "setting its size", errno))
     }
 
-    /// Reads back what was written; returns the bytes read, fewer only at the file's end.
-    pub fn read_at(&self, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-        let mut done = 0;
-        while done < buffer.len() {
-            match rustix::io::pread(&self.fd, &mut buffer[done..], offset + done as u64) {
-                Ok(0) => break,
-                Ok(count) => done += count,
-                Err(Errno::INTR) => {}
-                Err(errno) => return Err(errno.into()),
+    /// Makes zeros of what was written there, where others may be writing beside it.
+    pub fn erase(&self, offset: u64, length: u64) -> Result<(), PlaceError> {
+        if length == 0 {
+            return Ok(());
+        }
+        let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+        match fallocate(&self.fd, flags, offset, length) {
+            Err(Errno::OPNOTSUPP | Errno::NOSYS) => self.write_zeros(offset, length),
+            done => {
+                done.map_err(|errno| PlaceError::new(&self.path, "erasing a part of it", errno))
             }
         }
-        Ok(done)
+    }
+
+    /// For file systems in whose files no holes can be made.
+    fn write_zeros(&self, offset: u64, length: u64) -> Result<(), PlaceError> {
+        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        let mut done = 0;
+        while done < length {
+            let piece = (length - done).min(ZEROS.len() as u64);
+            self.write_at(&ZEROS[..piece as usize], offset + done)?;
+            done += piece;
+        }
+        Ok(())
+    }
+
+    /// Reads back what was written: at least one byte, for the file is longer than `offset`.
+    pub fn read_back(&self, buffer: &mut [u8], offset: u64) -> Result<usize, PlaceError> {
+        loop {
+            let why = match rustix::io::pread(&self.fd, &mut *buffer, offset) {
+                Ok(0) => io::ErrorKind::UnexpectedEof.into(),
+                Ok(count) => return Ok(count),
+                Err(Errno::INTR) => continue,
+                Err(errno) => errno.into(),
+            };
+            let (path, doing) = (self.path.clone(), "reading back what was written");
+            return Err(PlaceError::Failed { path, doing, source: why });
+        }
     }
 
     /// Gives the file its metadata, then its name. Without this there is no file.

@@ -77,7 +77,7 @@ fn a_file_comes_with_all_that_belongs_to_it() {
     file.write_at(b"world", 6).unwrap();
     file.write_at(b"hello ", 0).unwrap();
     let mut five = [0; 5];
-    assert_eq!(file.read_at(&mut five, 6).unwrap(), 5);
+    assert_eq!(file.read_back(&mut five, 6).unwrap(), 5);
     assert_eq!(&five, b"world");
     let complaints = file.commit(&wanted, false).unwrap();
     assert!(complaints.is_empty(), "{complaints:?}");

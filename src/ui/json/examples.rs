@@ -470,7 +470,9 @@ fn care() -> Vec<Example> {
 
 fn others() -> Vec<Example> {
     let withheld = WithheldObject { set_id: 1, attributes: 1, devices: 1 };
-    let plan = RestorePlanObject { discs: vec![1], bytes: 1, seconds: 1, changes: 1 };
+    let drive = DrivePlanObject { drive: "/dev/sr0".into(), discs: vec![1] };
+    let drives = vec![drive.clone()];
+    let plan = RestorePlanObject { discs: vec![1], bytes: 1, seconds: 1, changes: 1, drives };
     let restore = RestoreSummaryObject {
         dry_run: true,
         snapshot: Some(1),
@@ -515,6 +517,7 @@ fn others() -> Vec<Example> {
         summary("`restore`", &restore, Summary::Restore),
         object("Summaries: `withheld` of `restore`", withheld),
         object("Summaries: `plan` of `restore`", plan),
+        object("Summaries: `drives` of `plan` of `restore`", drive),
         summary("`catalog rebuild`", &rebuild, Summary::CatalogRebuild),
         object("Summaries: `sets` of `catalog rebuild`", set),
         object("Summaries: `twins` of `catalog rebuild`", twin),

@@ -28,8 +28,17 @@ pub struct RestorePlanObject {
     pub bytes: u64,
     /// Of reading, an estimate.
     pub seconds: u64,
-    /// Of the disc in the drive.
+    /// Of discs in drives.
     pub changes: u64,
+    /// Where several places read at once.
+    pub drives: Vec<DrivePlanObject>,
+}
+
+/// What a drive would read.
+#[derive(Clone, Debug, Serialize)]
+pub struct DrivePlanObject {
+    pub drive: String,
+    pub discs: Vec<u32>,
 }
 
 /// How many paths were restored without something, or left out, because nothing vouches for it.

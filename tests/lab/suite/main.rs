@@ -11,5 +11,6 @@ mod in_use;
 mod loader;
 mod media;
 mod reading;
+mod restore_pool;
 mod service;
 mod states;

@@ -272,6 +272,10 @@ impl DiscReader for Without {
         self.disc.title()
     }
 
+    fn is_in_a_drive(&self) -> bool {
+        self.disc.is_in_a_drive()
+    }
+
     fn medium(&self) -> Carrier {
         self.disc.medium()
     }

@@ -1,0 +1,276 @@
+//! One drive of several that read at once: it takes every disc that is still to be read, whichever
+//! drive asked for it, and asks for one that no other drive has asked for.
+
+use std::sync::PoisonError;
+
+use crate::drive::{DiscReader, Discs, DriveError};
+use crate::model::{DiscNo, SetName};
+use crate::port::cause::Cause;
+use crate::port::clock::Deadline;
+use crate::port::notice::{DiscNotice, DriveNotice, RestoreNotice};
+use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
+use crate::restore::assignment::{PlaceNo, Turn};
+
+use crate::flow::base::unfulfilled::Unfulfilled;
+use crate::flow::library::insertion::{RETURNS, give_back, hand_out, when_free};
+use crate::flow::library::inventory::{FoundSet, Inventory};
+use crate::flow::restore::at_once::{AtOnce, LOOK};
+use crate::flow::restore::note_problems;
+use crate::flow::restore::places::PlacedDrive;
+use crate::flow::{Context, FlowError, chain};
+
+/// What was seen in a drive.
+struct Looked {
+    found_set: FoundSet,
+    /// Why it is of no use, if it is not.
+    refusal: Option<FlowError>,
+}
+
+/// What a drive asks for, until it is inserted or no longer wanted.
+struct Call<'c> {
+    context: Context<'c>,
+    open: Option<(DiscNo, InsertRequest)>,
+    deadline: Deadline,
+}
+
+impl Call<'_> {
+    /// Asks for this disc, if it is not asked for already; without one, for nothing.
+    fn make(&mut self, wanted: Option<(DiscNo, InsertRequest)>) {
+        if self.open.as_ref().map(|(disc, _)| disc) == wanted.as_ref().map(|(disc, _)| disc) {
+            return;
+        }
+        self.withdraw();
+        if let Some((_, request)) = &wanted {
+            self.context.operator.summon(request);
+        }
+        self.open = wanted;
+    }
+
+    fn withdraw(&mut self) {
+        if let Some((_, request)) = self.open.take() {
+            self.context.operator.dismiss(&request);
+        }
+    }
+}
+
+impl Drop for Call<'_> {
+    fn drop(&mut self) {
+        self.withdraw();
+    }
+}
+
+impl AtOnce<'_> {
+    /// Reads in this drive until nothing is left for it. False: the drive is of no use any more,
+    /// and its disc goes to another one.
+    pub fn through_drive(&self, place: PlaceNo, at: &mut PlacedDrive) -> Result<bool, FlowError> {
+        let error = match self.read_in(place, at) {
+            Ok(()) => return Ok(true),
+            Err(error) => error,
+        };
+        self.board.tell(|assignment| assignment.leave(place));
+        self.context.stop.check()?;
+        if !matches!(error, FlowError::Drive(_)) {
+            return Err(error);
+        }
+        let (drive, why) = (at.drive.title(), chain(&error));
+        self.context.monitor.note(DriveNotice::GoesOnWithout { drive, why: why.into() }.into());
+        Ok(false)
+    }
+
+    fn read_in(&self, place: PlaceNo, at: &mut PlacedDrive) -> Result<(), FlowError> {
+        let mut returns = 0;
+        while let Some((number, found_set)) = self.next_in(place, at)? {
+            let Some(found) = found_set.discs.get(&number) else { continue };
+            let in_drive = |copy: &dyn DiscReader| copy.is_in_a_drive();
+            let gone = self.read(found, &found_set, Some(at.drive.title()), &in_drive)?;
+            let Some(absence) = gone else {
+                self.board.tell(|assignment| assignment.done(place));
+                continue;
+            };
+            returns += 1;
+            if !absence.may_be_inserted_again() || returns > RETURNS {
+                return Err(absence.into());
+            }
+            self.context
+                .monitor
+                .note(DiscNotice::DiscGone { why: absence.to_string().into() }.into());
+            self.board.tell(|assignment| assignment.put_back(place));
+        }
+        Ok(())
+    }
+
+    /// The next disc for this drive, when it is there; `None` when nothing is left for it.
+    fn next_in(
+        &self,
+        place: PlaceNo,
+        at: &mut PlacedDrive,
+    ) -> Result<Option<(DiscNo, FoundSet)>, FlowError> {
+        let (context, wait_limit) = (self.context, self.context.wait_limit);
+        let mut call = Call { context, open: None, deadline: wait_limit.deadline() };
+        let mut looked = self.look_into(at, None)?;
+        let (mut is_open, mut for_whom) = (false, None);
+        loop {
+            context.stop.check()?;
+            let inside: Vec<DiscNo> = looked.found_set.discs.keys().copied().collect();
+            let disc = match self.board.turn(place, &inside) {
+                Turn::Read(number) => return Ok(Some((number, looked.found_set))),
+                Turn::End => return Ok(None),
+                Turn::Ask(disc) if !self.restorer.needs(disc) => {
+                    self.board.tell(|assignment| assignment.never_came(place));
+                    continue;
+                }
+                Turn::Ask(disc) => Some(disc),
+                Turn::Watch => None,
+                Turn::Wait => {
+                    call.withdraw();
+                    self.board.pause();
+                    continue;
+                }
+            };
+            if disc != for_whom {
+                (call.deadline, for_whom) = (wait_limit.deadline(), disc);
+            }
+            let wanted = disc.and_then(|disc| Some((disc, self.request(disc, at)?)));
+            if let (Some((_, request)), true) = (&wanted, call.deadline.is_over()) {
+                self.give_up(place, request, call.open.is_some(), looked.refusal.take());
+                call.withdraw();
+                continue;
+            }
+            if !is_open {
+                // Nothing may hold a disc that is to be handed out.
+                looked.found_set.discs.clear();
+                self.open_drive(at, looked.refusal.as_ref(), &call)?;
+                is_open = true;
+            }
+            call.make(wanted);
+            let Some(slot) = at.drive.slot() else {
+                // Nobody can insert anything here.
+                return Err(DriveError::Empty { drive: at.drive.title() }.into());
+            };
+            let left = call.deadline.left().map_or(LOOK, |left| left.min(LOOK));
+            if slot.await_medium(&Deadline::after(left), context.stop)? {
+                looked = self.look_into(at, Some(&call))?;
+                is_open = false;
+            }
+        }
+    }
+
+    fn request(&self, disc: DiscNo, at: &PlacedDrive) -> Option<InsertRequest> {
+        let wanted = WantedMedium::Disc(self.wanted.get(&disc)?.clone());
+        Some(InsertRequest { drive: at.drive.title(), wanted })
+    }
+
+    fn open_drive(
+        &self,
+        at: &mut PlacedDrive,
+        refusal: Option<&FlowError>,
+        call: &Call,
+    ) -> Result<(), FlowError> {
+        let (context, is_asked) = (self.context, call.open.is_some());
+        let (Some(refusal), Some(slot)) = (refusal, at.drive.slot()) else {
+            return give_back(at.drive, context);
+        };
+        when_free(context, &call.deadline, || hand_out(slot, context, refusal, is_asked))
+    }
+
+    /// Nobody brought the disc, and no other drive waits for it.
+    fn give_up(
+        &self,
+        place: PlaceNo,
+        request: &InsertRequest,
+        asked: bool,
+        refusal: Option<FlowError>,
+    ) {
+        let Some(disc) = self.board.tell(|assignment| assignment.never_came(place)) else { return };
+        self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).insert(disc);
+        let InsertRequest { drive, wanted } = request.clone();
+        let kept = wanted.first_disc().map(|disc| disc.kept.clone()).unwrap_or_default();
+        let empty = DriveError::Empty { drive: drive.clone() };
+        let source = Box::new(refusal.unwrap_or_else(|| empty.into()));
+        let error = FlowError::NeverCame {
+            drive,
+            wanted: Box::new(wanted),
+            how: Unfulfilled::of(asked),
+            source,
+        };
+        let note = self.context.monitor;
+        note.note(DriveNotice::NotInserted { why: Cause::of(error) }.into());
+        if !kept.is_empty() {
+            note.note(RestoreNotice::DiscKept { disc, places: kept }.into());
+        }
+    }
+
+    /// What is in the drive. `call`: it was inserted while that was asked for, or (an empty one)
+    /// while another drive asked.
+    fn look_into(&self, at: &mut PlacedDrive, call: Option<&Call>) -> Result<Looked, FlowError> {
+        let (context, deadline) = (self.context, self.context.wait_limit.deadline());
+        let found = when_free(context, &deadline, || Ok(at.drive.discs()?));
+        let refusal = match found {
+            Ok(found) if found.discs.is_empty() => self.other_medium(at, found, call)?,
+            Ok(found) => {
+                let mut inventory = Inventory::at(&at.path);
+                inventory.take(found);
+                if let Some(absence) = inventory.absence().filter(|a| a.may_be_inserted_again()) {
+                    absence.into()
+                } else {
+                    return self.of_this_set(at, inventory, call);
+                }
+            }
+            Err(error) if error.is_about_the_medium() => error,
+            Err(error) => return Err(error),
+        };
+        Ok(Looked { found_set: self.empty_set(), refusal: Some(refusal) })
+    }
+
+    fn empty_set(&self) -> FoundSet {
+        let FoundSet { name, uuid, .. } = self.found_set;
+        let (discs, twins, unnamed) = Default::default();
+        FoundSet { name: name.clone(), uuid: *uuid, discs, twins, unnamed }
+    }
+
+    fn other_medium(
+        &self,
+        at: &mut PlacedDrive,
+        mut found: Discs,
+        call: Option<&Call>,
+    ) -> Result<FlowError, FlowError> {
+        let drive = at.drive.title();
+        if let Some(problem) = found.problems.pop() {
+            return Ok(problem.into());
+        }
+        let content = at.drive.slot().map(|slot| slot.content()).transpose()?.flatten();
+        Ok(match content {
+            Some(found) => self.refused(drive, found, call),
+            None => DriveError::Empty { drive }.into(),
+        })
+    }
+
+    fn refused(&self, drive: String, found: String, call: Option<&Call>) -> FlowError {
+        let asked = call.and_then(|call| call.open.as_ref()).map(|(_, asked)| asked.wanted.clone());
+        let set: &SetName = &self.found_set.name;
+        let wanted = asked.unwrap_or_else(|| WantedMedium::any(Some(set), DiscChoice::Next));
+        FlowError::OtherDisc { drive, found, wanted: wanted.into() }
+    }
+
+    /// The discs of this set that count. One that is not needed is of no use; one that was in the
+    /// drive before anybody was asked is handed out without a word.
+    fn of_this_set(
+        &self,
+        at: &PlacedDrive,
+        inventory: Inventory,
+        call: Option<&Call>,
+    ) -> Result<Looked, FlowError> {
+        let words = inventory.words();
+        let mend = |disc: &dyn DiscReader| self.repairer.repaired(disc);
+        let mut inventory = inventory.keep_signed(self.signed_by, &mend, self.context.stop)?;
+        self.vetting.lock().unwrap_or_else(PoisonError::into_inner).vet(&mut inventory);
+        note_problems(&inventory.problems, self.context);
+        let same = inventory.sets.into_iter().find(|set| set.uuid == self.found_set.uuid);
+        let mut found_set = same.unwrap_or_else(|| self.empty_set());
+        let is_needed = |number: &DiscNo| self.wanted.contains_key(number);
+        found_set.discs.retain(|number, _| is_needed(number) && self.restorer.needs(*number));
+        let is_of_no_use = found_set.discs.is_empty() && call.is_some();
+        let refusal = is_of_no_use.then(|| self.refused(at.drive.title(), words, call));
+        Ok(Looked { found_set, refusal })
+    }
+}
