@@ -3,8 +3,10 @@
 # a drive; then reckons what the packer's speed means for discs of 25 GB in drives of several speeds.
 # What it prints stands in docs/performance.md.
 #
-#   scripts/timeline.sh [--rate BYTES] [--disc MB] [--discs N] [--kind films|text] [--coldcut PROGRAM]
+#   scripts/timeline.sh [--rate BYTES] [--disc MB] [--discs N] [--kind films|text] [--drives N]
+#                       [--coldcut PROGRAM]
 #
+#   --drives so many shelves at once (1)
 #   --rate   bytes a second of the drive, writing and reading (72000000: 16x Blu-ray)
 #   --disc   size of a disc in MB (100)
 #   --discs  how many discs the source fills (3)
@@ -12,11 +14,11 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-rate=72000000 disc=100 discs=3 kind=films coldcut=target/release/coldcut
+rate=72000000 disc=100 discs=3 kind=films drives=1 coldcut=target/release/coldcut
 while (($# > 0)); do
   case $1 in
     --rate) rate=$2 ;; --disc) disc=$2 ;; --discs) discs=$2 ;; --kind) kind=$2 ;;
-    --coldcut) coldcut=$2 ;;
+    --drives) drives=$2 ;; --coldcut) coldcut=$2 ;;
     *) echo "timeline: unknown option $1" >&2; exit 2 ;;
   esac
   shift 2
@@ -26,8 +28,13 @@ coldcut=$(realpath "$coldcut")
 
 work=$(mktemp -d)
 trap 'rm -r "$work"' EXIT
-mkdir "$work/source" "$work/shelf"
-printf 'write_rate = %s\nread_rate = %s\n' "$rate" "$rate" >"$work/shelf/.shelf.toml"
+mkdir "$work/source"
+shelves=()
+for ((n = 1; n <= drives; n++)); do
+  shelves+=("$work/shelf$n")
+  mkdir "$work/shelf$n"
+  printf 'write_rate = %s\nread_rate = %s\n' "$rate" "$rate" >"$work/shelf$n/.shelf.toml"
+done
 
 # Content for a bit less than these discs. Text is lines of a log, of which bzip2 leaves 37 %; only
 # the first lines of its files differ, for what is the same is stored once.
@@ -53,12 +60,12 @@ with_times() {
 backup() {
   "$coldcut" --json --catalog "$work/catalog.sqlite" --staging "$work/staging" \
     backup --disc-size "${disc}M" --archive-size "$((disc / 10))M" --set timeline \
-    "$work/source" "$work/shelf" 2>"$work/words" || { cat "$work/words" >&2; return 1; }
+    "$work/source" "${shelves[@]}" 2>"$work/words" || { cat "$work/words" >&2; return 1; }
 }
 
 # A bar for each stretch. Events are one line each, and their keys are sorted.
 draw() {
-  awk -v rate="$rate" -v disc="$disc" '
+  awk -v rate="$rate" -v disc="$disc" -v drives="$drives" '
     function number(key) {
       if (!match($0, "\"" key "\":[0-9]+")) return ""
       return substr($0, RSTART + length(key) + 3, RLENGTH - length(key) - 3)
@@ -82,8 +89,8 @@ draw() {
     word("event") == "disc" { to[word("state"), number("disc")] = time; end = time }
     END {
       width = 60; unit = (end - first) / width
-      printf "%d discs of %d MB, a drive of %.1f MB/s, %.1f s in all; a column is %.2f s\n\n", \
-        last, disc, rate / 1e6, end - first, unit
+      printf "%d discs of %d MB, %s of %.1f MB/s, %.1f s in all; a column is %.2f s\n\n", \
+        last, disc, drives == 1 ? "a drive" : drives " drives", rate / 1e6, end - first, unit
       phase[1] = "packing"; state[1] = "staged"
       phase[2] = "writing"; state[2] = "burned"
       phase[3] = "verifying"; state[3] = "verified"
