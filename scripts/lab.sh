@@ -12,7 +12,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 readonly packages=(mmdebstrap qemu-system-x86 e2fsprogs)
-readonly in_guest=systemd,systemd-sysv,udev,dbus,kmod,linux-image-amd64,xorriso,growisofs,dvd+rw-tools,genisoimage,gnupg,bzip2,tar,procps,eject,util-linux,acl,attr,sudo,libudev1,libnettle8,libhogweed6,libgmp10
+readonly in_guest=systemd,systemd-sysv,udev,dbus,kmod,linux-image-amd64,xorriso,growisofs,dvd+rw-tools,genisoimage,gnupg,bzip2,tar,procps,eject,util-linux,acl,attr,sudo,dmsetup,e2fsprogs,xfsprogs,btrfs-progs,libudev1,libnettle8,libhogweed6,libgmp10
 # The suite takes half an hour beside the other tests, the long form a quarter of an hour more.
 patience=3600
 

@@ -4,8 +4,9 @@
 #   --demo     the demo runs on a small folder, too
 #   --no-fuzz  without the fuzzers
 #   --no-lab   without the laboratory
-#   --long     the long forms: hundreds of kills, an end before every step, the whole damage matrix,
-#              dozens of histories, half an hour a fuzzer, each command in each state of a drive
+#   --long     the long forms: hundreds of kills, an end before every step, a power cut at every sync,
+#              the whole damage matrix, dozens of histories, half an hour a fuzzer, each command in
+#              each state of a drive
 # shellcheck disable=SC2317 # `part` runs functions by their names
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -142,6 +143,7 @@ for word in "$@"; do
 done
 if [ ${#long[@]} -gt 0 ]; then
   export KILLS=${KILLS:-300} MATRIX=${MATRIX:-all} CRASH_POINTS=${CRASH_POINTS:-all}
+  export POWER_CUTS=${POWER_CUTS:-all}
   export HISTORIES=${HISTORIES:-34} FILLS=${FILLS:-40} REPEAT=${REPEAT:-20}
 fi
 

@@ -29,6 +29,10 @@ const BURN: &str = "burn --name set shelf";
 const BACKUP: &str =
     "backup --flush --no-drill --disc-size 3M --name set --parity-discs 1/2 source shelf";
 
+/// The same onto two shelves at once, a copy on each.
+const POOL: &str = "backup --flush --no-drill --disc-size 3M --name set --parity-discs 1/2 \
+                    --copies 2 source ./shelf ./other";
+
 fn sandbox() -> Sandbox {
     let sandbox = Sandbox::new();
     for n in 0..3 {
@@ -195,6 +199,20 @@ fn filling_a_staged_disc_up_can_end_before_every_step() {
 fn a_backup_can_end_before_every_step() {
     let (what, begin) = ("backup", |_| sandbox());
     CrashTrial { what, words: BACKUP, steps: STEPS, every: 40, begin, check: go_on }.run();
+}
+
+#[test]
+fn a_backup_onto_two_shelves_can_end_before_every_step() {
+    let check = |sandbox: &Sandbox, step: usize, story: &str| {
+        sandbox.run(POOL.split_whitespace()).ok();
+        check_finished(sandbox, story);
+        assert!(discs(sandbox).iter().all(|disc| disc["copies"] == 2), "{story}");
+        let same = "diff <(cd shelf; cksum *.iso) <(cd other; cksum *.iso)";
+        assert_eq!(sandbox.bash(same).stdout(), "", "{story}: one copy is on each shelf");
+        check_without(sandbox, step, story);
+    };
+    let (what, begin) = ("backup onto two shelves", |_| sandbox());
+    CrashTrial { what, words: POOL, steps: STEPS, every: 60, begin, check }.run();
 }
 
 #[test]

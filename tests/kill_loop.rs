@@ -39,6 +39,8 @@ enum VictimKind {
     Closed,
     /// With recovery discs.
     Grouped,
+    /// On two shelves at once, a copy on each.
+    Pooled,
 }
 
 /// A set, its discs, and all that was done to it.
@@ -76,10 +78,11 @@ impl KilledSet {
 
     fn words(&self, verb: &str) -> Vec<String> {
         let (source, shelf) = (text(&self.sandbox.source()), text(&self.sandbox.shelf()));
+        let other = || (self.kind == VictimKind::Pooled).then(|| text(&self.other_shelf()));
         let mut words: Vec<String> = match verb {
-            "backup" => vec!["backup".into(), source, shelf],
+            "backup" => ["backup".into(), source, shelf].into_iter().chain(other()).collect(),
             "stage" => vec!["backup".into(), "--stage".into(), source],
-            "burn" => vec!["burn".into(), shelf],
+            "burn" => ["burn".into(), shelf].into_iter().chain(other()).collect(),
             "verify" => vec!["verify".into(), shelf],
             "restore" => vec![
                 "restore".into(),
@@ -87,7 +90,10 @@ impl KilledSet {
                 shelf,
                 text(&self.sandbox.target()),
             ],
-            _ => vec!["catalog".into(), "rebuild".into(), "--replace".into(), shelf],
+            _ => ["catalog".into(), "rebuild".into(), "--replace".into(), shelf]
+                .into_iter()
+                .chain(other())
+                .collect(),
         };
         if matches!(verb, "backup" | "stage") {
             words.extend(["--disc-size", "2M", "--archive-size", "400K"].map(str::to_owned));
@@ -95,12 +101,17 @@ impl KilledSet {
                 VictimKind::Open => vec![],
                 VictimKind::Closed => vec!["--encrypt".to_owned()],
                 VictimKind::Grouped => vec!["--parity-discs".to_owned(), "1/2".to_owned()],
+                VictimKind::Pooled => vec!["--copies".to_owned(), "2".to_owned()],
             });
         }
         let key = ["--passphrase-file".to_owned(), text(&self.sandbox.path("passphrase"))];
         words.extend((self.kind == VictimKind::Closed).then_some(key).into_iter().flatten());
         words.extend(["--name", "set", "--json"].map(str::to_owned));
         words
+    }
+
+    fn other_shelf(&self) -> PathBuf {
+        self.sandbox.path("other")
     }
 
     /// Starts a command, waits for a phase, goes a part of its usual length into it, and kills.
@@ -206,10 +217,13 @@ impl KilledSet {
             return;
         }
         for disc in run.ok().results() {
-            let path = self.sandbox.shelf().join(image_name(&disc));
             let is_safe = disc["state"] == "verified";
-            let length = fs::metadata(&path).map_or(0, |found| found.len());
-            assert!(!is_safe || length == disc["used"].as_u64().unwrap(), "{story}: {disc}");
+            let is_whole = |shelf: PathBuf| {
+                let length = fs::metadata(shelf.join(image_name(&disc))).map_or(0, |f| f.len());
+                length == disc["used"].as_u64().unwrap()
+            };
+            let is_there = is_whole(self.sandbox.shelf()) || is_whole(self.other_shelf());
+            assert!(!is_safe || is_there, "{story}: {disc}");
         }
     }
 
@@ -269,6 +283,13 @@ impl KilledSet {
         let there: BTreeSet<String> =
             self.sandbox.images().iter().map(|image| name(image)).collect();
         assert_eq!(names, there, "{story}");
+        if self.kind == VictimKind::Pooled {
+            assert!(discs.iter().all(|disc| disc["copies"] == 2), "{story}: {discs:?}");
+            let is_image = |path: &PathBuf| path.extension().is_some_and(|end| end == "iso");
+            let images = files_below(&self.other_shelf()).into_iter().filter(is_image);
+            let there: BTreeSet<String> = images.map(|image| name(&image)).collect();
+            assert_eq!(names, there, "{story}: one copy is on each shelf");
+        }
         // A group waits for its next disc.
         let is_group = |path: &PathBuf| text(path).contains("/group-");
         let mut left = files_below(&self.sandbox.staging());
@@ -377,7 +398,8 @@ fn whatever_is_killed_whenever_the_next_run_finishes_it() {
     println!("{kills} kills, SEED={seed}");
     let mut random = Random::new(seed);
     let mut victims =
-        [VictimKind::Open, VictimKind::Closed, VictimKind::Grouped].map(KilledSet::new);
+        [VictimKind::Open, VictimKind::Closed, VictimKind::Grouped, VictimKind::Pooled]
+            .map(KilledSet::new);
     victims.iter_mut().for_each(KilledSet::rehearse);
     let mut killed = 0;
     // A few dozen kills may miss a short phase; then there are some more, until luck is no excuse.

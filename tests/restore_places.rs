@@ -115,7 +115,7 @@ fn a_dry_run_needs_no_change_of_discs_where_all_lie_on_shelves() {
     }
     let words = shelves.words();
     let words = words.iter().map(String::as_str).chain(["--dry-run", "--json"]);
-    let summary = shelves.sandbox.run(words).ok().results();
+    let summary = shelves.sandbox.run(words).ok().objects();
     let plan = &summary.last().unwrap()["plan"];
     assert_eq!(plan["changes"], 0, "{plan}");
     assert_eq!(plan["discs"].as_array().unwrap().len(), shelves.images().len());

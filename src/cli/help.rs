@@ -67,7 +67,7 @@ const BACKUP: Page = Page {
     examples: "\
 coldcut backup ~/photos /dev/sr0
 coldcut backup ~/photos /srv/shelf --disc-size bd50 --encrypt
-coldcut backup ~/photos /dev/sr0 --parity 10 --copies 2 --dry-run",
+coldcut backup ~/photos /dev/sr0 /dev/sr1 --parity 10 --copies 2 --dry-run",
     ..PLAIN
 };
 const BURN: Page = Page {
@@ -93,14 +93,13 @@ const WATCH: Page = Page {
     reads_discs: true,
     examples: "\
 coldcut watch /dev/sr0
-coldcut watch /dev/sr0 --until-done",
+coldcut watch /dev/sr0 /dev/sr1 --until-done",
 };
 const RESTORE: Page = Page {
     verb: "restore",
     keys: OPEN,
     reads_discs: true,
     examples: "\
-coldcut restore /dev/sr0 ~/restored
 coldcut restore /dev/sr0 /dev/sr1 ~/restored
 coldcut restore /srv/shelf ~/restored --path '2019/**' --snapshot 3
 coldcut restore /dev/sr0 ~/restored --dry-run",

@@ -148,7 +148,11 @@ pub fn hold(file: &File) -> io::Result<()> {
     Ok(rustix::fs::flock(file, rustix::fs::FlockOperation::NonBlockingLockExclusive)?)
 }
 
-/// A file without a name. Where the file system knows no such files, the name is removed at once.
+/// How the names of nameless files end, as long as they have one.
+pub const SPOOL_END: &str = ".spool";
+
+/// A file without a name. Where the file system knows no such files, the name is removed at once; a
+/// power cut may bring it back, and the next backup removes it.
 pub fn unnamed_file(dir: &Path) -> io::Result<File> {
     let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
     match rustix::fs::openat(CWD, dir, flags, Mode::RUSR | Mode::WUSR) {
@@ -158,10 +162,11 @@ pub fn unnamed_file(dir: &Path) -> io::Result<File> {
 }
 
 fn removed_file(dir: &Path) -> io::Result<File> {
-    let path = dir.join(format!(".spool-{:016x}", getrandom::u64()?));
+    let path = dir.join(scratch_name(SPOOL_END));
     let file =
         OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    fs::remove_file(&path)?;
+    // Another process that clears the directory may have been faster.
+    unless_missing(fs::remove_file(&path))?;
     Ok(file)
 }
 
@@ -194,8 +199,9 @@ pub fn remove_abandoned(dir: &Path, end: &str) -> io::Result<()> {
     Ok(())
 }
 
-/// Makes a directory, with those above it, that only its owner can enter. What is there already is
-/// left as it is.
+/// Makes a directory, with those above it, that only its owner can enter, and makes their names
+/// durable: a file in a directory that a power cut takes is lost, however well it was synced. What is
+/// there already is left as it is.
 pub fn make_private_dir(dir: &Path) -> io::Result<()> {
     let is_missing = |path: &&Path| !path.as_os_str().is_empty() && !path.is_dir();
     let missing: Vec<&Path> = dir.ancestors().take_while(is_missing).collect();
@@ -216,7 +222,7 @@ fn make_one_private_dir(dir: &Path) -> io::Result<()> {
                 _ => Err(error),
             }
         }
-        made => made,
+        made => made.and_then(|()| sync_dir(dir_of(dir))),
     }
 }
 

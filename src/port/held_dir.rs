@@ -76,8 +76,10 @@ impl HeldDir {
         Ok(names)
     }
 
+    /// Makes a directory, whose name is durable when this returns.
     pub fn make_dir(&self, name: &OsStr) -> io::Result<()> {
-        Ok(mkdirat(&self.fd, name, Mode::from_raw_mode(0o777))?)
+        mkdirat(&self.fd, name, Mode::from_raw_mode(0o777))?;
+        self.sync()
     }
 
     /// Makes a directory in this one and holds it: whoever can write to this one may move it, and put

@@ -14,8 +14,8 @@ use super::striping::{StripePiece, recovery_file};
 use crate::model::disc::Ratio;
 use crate::model::{Bytes, DiscNo, DiscUuid, Sectors};
 use crate::port::files::{
-    make_private_dir, open_own, open_own_to_read, read_own, read_own_text, unless_missing,
-    write_atomic,
+    make_private_dir, open_own, open_own_to_read, read_own, read_own_text, sync_dir,
+    unless_missing, write_atomic,
 };
 use crate::port::stop::Stop;
 
@@ -228,13 +228,17 @@ impl OpenGroup {
     }
 
     fn put_blocks(&self, number: u64, blocks: &[u8]) -> io::Result<()> {
+        let mut is_new = false;
         for (exponent, block) in (0..).zip(blocks.chunks(self.stripe as usize)) {
             let options = OpenOptions::new().write(true).create(true).truncate(false).clone();
-            let file = open_own(&options, &self.sum_file(exponent))?;
+            let path = self.sum_file(exponent);
+            is_new |= !path.exists();
+            let file = open_own(&options, &path)?;
             file.write_all_at(block, number * self.stripe)?;
             file.sync_data()?;
         }
-        Ok(())
+        // A sum whose name a power cut takes would count as zeros.
+        if is_new { sync_dir(&self.dir) } else { Ok(()) }
     }
 
     /// The file of a stripe for the recovery disc with this exponent.

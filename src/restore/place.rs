@@ -5,6 +5,7 @@
 //! under a temporary name beside its place and renamed when it is whole: a restore that was killed
 //! leaves no half file under a real name.
 
+mod begun;
 mod error;
 mod in_work;
 mod meta;

@@ -204,7 +204,7 @@ impl Sandbox {
         let mut command = limited(&command);
         command.current_dir(self.dir.path()).stdin(Stdio::null());
         let output = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-        Run { line: format!("{command:?}"), dir: self.dir.path().to_owned(), output }
+        Run::ended(&command, self.dir.path(), output)
     }
 }
 
@@ -236,6 +236,11 @@ pub struct Run {
 }
 
 impl Run {
+    /// A run that the test itself started, in this directory.
+    pub fn ended(command: &Command, dir: &Path, output: Output) -> Run {
+        Run { line: format!("{command:?}"), dir: dir.to_owned(), output }
+    }
+
     #[track_caller]
     pub fn ok(&self) -> &Run {
         self.code(0)

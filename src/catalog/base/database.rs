@@ -3,7 +3,8 @@
 use crate::catalog::base::dirs::DirStack;
 use crate::catalog::base::error::{CatalogError, Fault, Result, explain};
 use crate::catalog::base::ids::SetId;
-use crate::catalog::base::lock::{CatalogLock, Held, Part};
+use crate::catalog::base::lock::{CatalogLock, Held};
+use crate::catalog::base::part::Part;
 use crate::catalog::base::value::OwnerCache;
 use rusqlite::Connection;
 use std::cell::RefCell;

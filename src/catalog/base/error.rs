@@ -1,7 +1,7 @@
 //! What can go wrong with a catalog, in words that say which file.
 
 use crate::catalog::base::file_names::last_of;
-use crate::catalog::base::lock::Part;
+use crate::catalog::base::part::Part;
 use crate::model::{ArchiveNo, DiscNo, RelPath, SetName, SnapshotSeq};
 use crate::port::command::CommandError;
 use crate::port::files::is_full;

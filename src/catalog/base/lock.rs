@@ -23,7 +23,7 @@ use rustix::fs::{FlockOperation, flock};
 
 use crate::catalog::base::error::CatalogError;
 use crate::catalog::base::ids::SetId;
-use crate::model::DiscNo;
+use crate::catalog::base::part::Part;
 use crate::port::files::{name_owner, open_own};
 
 /// How much of the catalog a writer wants for itself.
@@ -33,17 +33,6 @@ pub(in crate::catalog) enum Sharing {
     Shared,
     /// Nobody else writes.
     Alone,
-}
-
-/// What can be held by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Part {
-    /// The structure of a set: its snapshots, rows, archives, and which discs there are.
-    Set(SetId),
-    /// One disc, from before it is burned until it is read back.
-    Disc(SetId, DiscNo),
-    /// All discs of a set, those too that are none yet.
-    AllDiscs(SetId),
 }
 
 /// Bytes of the lock file that are locked; its content is far shorter, and does not matter to them.
@@ -59,47 +48,13 @@ mod place {
     pub const DISCS: i64 = 1 << 61;
 }
 
-impl Part {
-    /// The first byte, and how many.
-    fn range(self) -> (i64, i64) {
-        let discs = |set: SetId| place::DISCS.saturating_add(set.0.saturating_mul(1 << 32));
-        match self {
-            Part::Set(set) => (place::SETS.saturating_add(set.0), 1),
-            Part::Disc(set, disc) => (discs(set).saturating_add(i64::from(disc.0)), 1),
-            Part::AllDiscs(set) => (discs(set), 1 << 32),
-        }
-    }
-
-    /// Whether one of the two is in the way of the other.
-    fn meets(self, other: Part) -> bool {
-        match (self, other) {
-            (Part::AllDiscs(set), Part::Disc(of, _)) | (Part::Disc(of, _), Part::AllDiscs(set)) => {
-                set == of
-            }
-            _ => self == other,
-        }
-    }
-
-    fn parse(word: &str) -> Option<Part> {
-        let mut words = word.split(':');
-        let kind = words.next()?;
-        let set = SetId(words.next()?.parse().ok()?);
-        match (kind, words.next()) {
-            ("set", None) => Some(Part::Set(set)),
-            ("discs", None) => Some(Part::AllDiscs(set)),
-            ("disc", Some(disc)) => Some(Part::Disc(set, DiscNo(disc.parse().ok()?))),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Part {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Part::Set(set) => write!(f, "set:{}", set.0),
-            Part::Disc(set, disc) => write!(f, "disc:{}:{}", set.0, disc.0),
-            Part::AllDiscs(set) => write!(f, "discs:{}", set.0),
-        }
+/// The first byte of a part, and how many.
+fn range_of(part: Part) -> (i64, i64) {
+    let discs = |set: SetId| place::DISCS.saturating_add(set.0.saturating_mul(1 << 32));
+    match part {
+        Part::Set(set) => (place::SETS.saturating_add(set.0), 1),
+        Part::Disc(set, disc) => (discs(set).saturating_add(i64::from(disc.0)), 1),
+        Part::AllDiscs(set) => (discs(set), 1 << 32),
     }
 }
 
@@ -217,7 +172,7 @@ impl CatalogLock {
         if parts.iter().any(|held| held.meets(part)) {
             return Err(in_use(Some(std::process::id())));
         }
-        match range_lock(&self.file, libc::F_WRLCK, part.range()) {
+        match range_lock(&self.file, libc::F_WRLCK, range_of(part)) {
             Ok(()) => {}
             Err(Errno::EAGAIN | Errno::EACCES) => return Err(in_use(self.holder(part))),
             Err(errno) => {
@@ -235,7 +190,7 @@ impl CatalogLock {
         parts.retain(|held| *held != part);
         let _ = self.write_own_line(&parts);
         // If this fails, closing lets go of it.
-        let _ = range_lock(&self.file, libc::F_UNLCK, part.range());
+        let _ = range_lock(&self.file, libc::F_UNLCK, range_of(part));
     }
 
     /// The process that holds this, as far as its line says so already.
@@ -406,6 +361,7 @@ mod tests {
     use super::*;
     use crate::catalog::testing::*;
     use crate::catalog::{Access, Catalog};
+    use crate::model::DiscNo;
     use std::fs;
 
     fn pid() -> Option<u32> {

@@ -8,6 +8,7 @@ pub(super) mod file_names;
 pub(super) mod former;
 pub(super) mod ids;
 pub(super) mod lock;
+pub(super) mod part;
 pub(super) mod schema;
 pub(super) mod state;
 pub(super) mod value;

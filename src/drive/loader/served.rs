@@ -131,7 +131,7 @@ impl ServedDrive {
         let loaded =
             left.by_ref().find_map(|slot| match self.loader.load(&self.path, Some(&slot)) {
                 Ok(LoadOutcome::NothingLeft) => None,
-                Ok(LoadOutcome::Loaded { .. }) => Some(Ok(slot)),
+                Ok(LoadOutcome::Loaded) => Some(Ok(slot)),
                 Err(error) => Some(Err(error)),
             });
         self.order = Some(StackOrder::Slots(left.collect()));

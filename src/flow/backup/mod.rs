@@ -19,7 +19,7 @@ pub mod writer;
 
 use std::path::Path;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, DiscState, Held, KnownSet, Part};
+use crate::catalog::{Catalog, ClosedDiscInfo, Held, KnownSet, Part};
 use crate::model::{DiscNo, SetName};
 use crate::pack::estimate::Estimate;
 use crate::port::clock::Moment;
@@ -38,6 +38,7 @@ use crate::flow::burn::station::Drives;
 use crate::flow::drill::drill_without_keys;
 use crate::flow::library::shelves::say_other_shelf;
 use crate::flow::staging::area::{Staging, need};
+use crate::flow::staging::clear::clear_done;
 use crate::flow::staging::lost::lost_discs;
 use crate::flow::{Context, FlowError, choose_set};
 pub(in crate::flow) use request::writer;
@@ -148,23 +149,6 @@ pub fn burn_staged(
     })?;
     crate::flow::base::turn::ended_well(&catalog, context);
     Ok(BurnReport { burned, lost })
-}
-
-/// Takes away what a run left of discs that are safe, because it was killed at that moment.
-fn clear_done(catalog: &Catalog, staging: &Staging, set: &KnownSet) -> Result<(), FlowError> {
-    staging.clear_scratch()?;
-    let discs = catalog.discs(set.id)?;
-    // Staging is kept until as many copies as are wanted were read back.
-    let safe = discs
-        .iter()
-        .filter(|disc| disc.state == DiscState::Verified && disc.good_copies >= set.copies);
-    for disc in safe {
-        // Another coldcut may make one more copy from it.
-        if let Some(_claim) = unless_in_use(catalog.hold(Part::Disc(set.id, disc.number)))? {
-            staging.remove(set, disc.number)?;
-        }
-    }
-    Ok(())
 }
 
 impl BackupRun<'_> {

@@ -7,7 +7,7 @@ use crate::port::notice::RestoreNotice;
 use crate::port::wanted::{DiscChoice, WantedMedium};
 use crate::restore::plan::TargetState;
 use crate::restore::plan::is_stored;
-use crate::restore::survey::standing;
+use crate::restore::survey::Survey;
 
 use crate::flow::WaitLimit;
 use crate::flow::library::listings::{ChosenListing, KnownIn};
@@ -52,9 +52,8 @@ impl RestoreSession<'_> {
             Err(error) => return Ok(matches!(error, FlowError::Discs(DiscsError::NoListing(_)))),
         };
         let before = self.look_at_target(chosen.selection.root_mode())?;
-        let is_there = |row| {
-            standing(before.target.as_ref(), self.request.overwrite, row) == TargetState::There
-        };
+        let survey = Survey::new(before.target.as_ref(), self.request.overwrite, self.context.stop);
+        let is_there = |row| survey.standing(row) == TargetState::There;
         let files = chosen.selection.rows.iter().filter(|row| row.kind == Kind::File);
         Ok(known.is_none() && files.into_iter().any(|row| !is_stored(row) && !is_there(row)))
     }

@@ -31,7 +31,7 @@ use crate::restore::place::{PlaceError, Target};
 use crate::restore::plan::{RestorePlan, Why, plan};
 use crate::restore::privileges::Privileges;
 use crate::restore::select::Selection;
-use crate::restore::survey::standing;
+use crate::restore::survey::Survey;
 
 use crate::flow::library::branches::settle;
 use crate::flow::library::insertion::{RETURNS, while_it_comes_back};
@@ -350,7 +350,11 @@ impl RestoreSession<'_> {
             self.context,
         );
         let overwrite = self.request.overwrite;
-        let plan = plan(selection, |row| standing(before.target.as_ref(), overwrite, row));
+        let survey = Survey::new(before.target.as_ref(), overwrite, self.context.stop);
+        if survey.reads() {
+            self.context.monitor.note(RestoreNotice::TargetRead.into());
+        }
+        let plan = plan(selection, |row| survey.standing(row));
         let mut report = self.report(&plan, seq, is_damaged);
         self.foresee(&plan, &mut report);
         if withheld.is_doubt {
@@ -371,10 +375,6 @@ impl RestoreSession<'_> {
             None => self.open_target()?,
         };
         self.restore(&plan, &target, before.policy, &mut report)?;
-        target.sync().map_err(|source| PlaceError::Target {
-            path: self.request.target.display().to_string(),
-            source,
-        })?;
         Ok(report)
     }
 
@@ -498,12 +498,20 @@ impl RestoreSession<'_> {
         let restorer = Restorer::new(plan, target, self.context.monitor, self.context.stop)
             .within(self.context.limits)
             .at_once(self.readers());
+        let mark = target.begin();
         let dirs = restorer.make_dirs(policy);
         let worked =
             self.all_discs(plan, &restorer, report).and_then(|()| Ok(restorer.make_nodes()?));
+        // Before directories get their times, which this changes.
+        let settled = target.settle(mark);
         restorer.finish_dirs(dirs);
         report.take(&restorer.tally());
-        worked
+        worked.and(settled.and_then(|()| target.sync()).map_err(|source| self.unsynced(source)))
+    }
+
+    fn unsynced(&self, source: std::io::Error) -> FlowError {
+        let path = self.request.target.display().to_string();
+        PlaceError::Target { path, source }.into()
     }
 
     fn all_discs(

@@ -46,6 +46,7 @@ use crate::flow::library::locations::{kept_disc, places_of_disc, shelf_of};
 use crate::flow::library::vouching::Rights;
 use crate::flow::restore::{RestoreRequest, fetch};
 use crate::flow::staging::area::{SetTexts, Staging};
+use crate::flow::staging::clear::clear_done;
 use crate::flow::staging::disc_size::{DiscSize, of_set};
 use crate::flow::{Context, FlowError, SelectionError};
 
@@ -109,6 +110,7 @@ pub fn migrate(
     let (signer, drill) = (request.signer.as_ref(), request.drill);
     let writer =
         DiscWriter { staging: &staging, set: &set, sealer, signer, drill, capacity, context };
+    clear_done(&catalog, &staging, &set)?;
     writer.take_over(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, context }
         .burn_waiting(&mut catalog, |_| true)?;

@@ -35,7 +35,9 @@ use crate::pack::room::Room;
 use crate::pack::rows;
 use crate::pack::staged::StagedFile;
 use crate::port::clock::Moment;
-use crate::port::files::{free_space, make_private_dir, remove_abandoned, unless_missing};
+use crate::port::files::{
+    SPOOL_END, free_space, make_private_dir, remove_abandoned, unless_missing,
+};
 use crate::recovery::striping::data_capacity;
 
 use crate::flow::FlowError;
@@ -113,16 +115,18 @@ impl Staging {
         self.root.join("scratch")
     }
 
-    /// Takes away what a process left in clear that was killed: catalogs on their way onto discs,
-    /// or from them.
+    /// Takes away what a process left that was killed or lost its power: catalogs in clear on their way
+    /// onto discs, or from them, and spools.
     pub fn clear_scratch(&self) -> Result<(), FlowError> {
-        [".export", ".sqlite", ".sqlite-journal"].into_iter().try_for_each(|end| {
-            remove_abandoned(&self.scratch(), end).map_err(|source| FlowError::Staging {
-                path: self.scratch(),
-                what: "cannot be cleared",
-                source,
+        [".export", ".export-journal", ".sqlite", ".sqlite-journal", SPOOL_END]
+            .into_iter()
+            .try_for_each(|end| {
+                remove_abandoned(&self.scratch(), end).map_err(|source| FlowError::Staging {
+                    path: self.scratch(),
+                    what: "cannot be cleared",
+                    source,
+                })
             })
-        })
     }
 
     /// All that is staged of a set.
@@ -492,7 +496,7 @@ mod tests {
         };
         assert_eq!([1, 2, 3].map(|discs| beside(200, false, discs)), [51, 76, 101]);
         assert_eq!([1, 2].map(|discs| beside(200, true, discs)), [76, 126]);
-        assert_eq!(beside(20, false, 5), 41, "never more than there is, and the disc in work");
+        assert_eq!(beside(20, false, 5), 41, "never more than there is, and the disc in progress");
     }
 
     #[test]

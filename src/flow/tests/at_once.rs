@@ -209,7 +209,7 @@ fn the_disc_of_a_drive_that_goes_away_is_read_in_the_other_one() {
         assert!(!bench.drives[1].has_yet_to_slip());
         bench.assert_comes_back(&report);
         let notes = bench.bench.notes();
-        assert!(notes.contains("continuing without /dev/sr1"), "{notes}");
+        assert!(notes.contains("/dev/sr1 (F) is not used any more"), "{notes}");
     }
 }
 

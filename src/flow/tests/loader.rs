@@ -226,8 +226,8 @@ fn a_watch_ends_when_everything_is_burned_or_the_loader_is_empty() {
 
 impl StackBench {
     fn watch(&self) -> Result<crate::flow::service::watch::WatchReport, FlowError> {
-        let drives = &mut self.drives(StackTask::Burn);
-        self.bench.watch_drives(true, &self.bench.person, drives)
+        let mut drives = [self.drives(StackTask::Burn)];
+        self.bench.watch_in(&mut drives, true, &self.bench.person)
     }
 }
 

@@ -107,7 +107,13 @@ impl FlowBench {
         copies: u32,
         drives: Option<&mut Drives>,
     ) -> Result<BackupReport, FlowError> {
+        let drives = drives.map(std::slice::from_mut).unwrap_or_default();
         self.backup_in(copies, drives, self.context())
+    }
+
+    /// Into several drives at once.
+    pub(in crate::flow) fn backup_to(&self, copies: u32, drives: &mut [Drives]) {
+        self.backup_in(copies, drives, self.context()).unwrap();
     }
 
     /// Packs and stages, and tells this monitor.
@@ -115,13 +121,13 @@ impl FlowBench {
         &self,
         monitor: &Monitor,
     ) -> Result<BackupReport, FlowError> {
-        self.backup_in(1, None, Context { monitor, ..self.context() })
+        self.backup_in(1, &mut [], Context { monitor, ..self.context() })
     }
 
     fn backup_in(
         &self,
         copies: u32,
-        drives: Option<&mut Drives>,
+        drives: &mut [Drives],
         context: Context,
     ) -> Result<BackupReport, FlowError> {
         let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
@@ -133,7 +139,6 @@ impl FlowBench {
             copies: Some(copies),
             ..backup_request(self.dir.path(), "films", disc_size, ring(&ask, false))
         };
-        let drives = drives.map(std::slice::from_mut).unwrap_or_default();
         backup(&request, drives, context)
     }
 
@@ -147,25 +152,25 @@ impl FlowBench {
         until_done: bool,
         operator: &dyn Operator,
     ) -> Result<WatchReport, FlowError> {
-        let mut drives = Drives::one(Box::new(self.tray.clone()));
-        self.watch_drives(until_done, operator, &mut drives)
+        let mut drives = [Drives::one(Box::new(self.tray.clone()))];
+        self.watch_in(&mut drives, until_done, operator)
     }
 
-    pub(in crate::flow) fn watch_drives(
+    pub(in crate::flow) fn watch_in(
         &self,
+        drives: &mut [Drives],
         until_done: bool,
         operator: &dyn Operator,
-        drives: &mut Drives,
     ) -> Result<WatchReport, FlowError> {
         let request = WatchRequest {
-            devices: vec!["/dev/fake".into()],
+            devices: vec!["/dev/fake".into(); drives.len()],
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             scratch: self.path("staging/scratch"),
             until_done,
             trust: Default::default(),
         };
-        watch(&request, std::slice::from_mut(drives), Context { operator, ..self.context() })
+        watch(&request, drives, Context { operator, ..self.context() })
     }
 
     /// The only archive of disc 1.

@@ -12,4 +12,5 @@ mod records;
 mod recovery_groups;
 pub mod requests;
 mod restore;
+mod several_drives;
 mod unread;

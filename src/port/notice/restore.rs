@@ -32,6 +32,8 @@ pub enum RestoreNotice {
         disc: DiscNo,
         places: CopyPlaces,
     },
+    /// An earlier restore did not come to its end: what it left is read and compared.
+    TargetRead,
     FilesThere {
         files: u64,
     },

@@ -5,5 +5,6 @@ pub mod commands;
 pub mod control;
 pub mod disc;
 pub mod drive;
+pub mod log_writes;
 pub mod sense;
 pub mod tcmu;

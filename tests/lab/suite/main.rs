@@ -10,6 +10,8 @@ mod going_away;
 mod in_use;
 mod loader;
 mod media;
+mod pool;
+mod power_cuts;
 mod reading;
 mod restore_pool;
 mod service;

@@ -21,6 +21,9 @@ pub(super) fn words(notice: &RestoreNotice) -> String {
             format!("not in {}: {}", shown_path(from), named(discs))
         }
         RestoreNotice::DiscKept { disc, places } => format!("disc {disc}{}", places.clause()),
+        RestoreNotice::TargetRead => "an earlier restore into this directory was interrupted: the \
+                                      files that are there are read and compared"
+            .to_owned(),
         RestoreNotice::FilesThere { files } => {
             format!("{} already in the target", plural(*files, "file is", "files are"))
         }
@@ -82,6 +85,9 @@ pub(super) fn examples() -> super::examples::Examples {
             "not in /srv: discs 3-4",
         DiscKept { disc, places: places() } =>
             "disc 3, kept in shelf B (copy 1) or office (copy 2)",
+        TargetRead =>
+            "an earlier restore into this directory was interrupted: the files that are there are \
+             read and compared",
         FilesThere { files: 1 } => "1 file is already in the target",
         ListingDamaged => "the listing is damaged and may lack paths",
         NotRestorable { paths: 2 } => "2 paths cannot be restored",

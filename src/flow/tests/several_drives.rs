@@ -1,0 +1,98 @@
+//! Several drives and a person who changes their media.
+
+use crate::catalog::{Access, Catalog, DiscState};
+use crate::drive::fake::{Act, Condition, DriveAction, FakeDrive, PATH, image_on};
+use crate::drive::{DeviceError, Drive};
+use crate::flow::burn::dispatcher::Roles;
+use crate::flow::burn::station::Drives;
+use crate::flow::tests::media::{FlowBench, fill_two_discs, is_copy};
+
+/// A drive into which these media are put when they are asked for.
+fn tray(bench: &FlowBench, media: &[&str]) -> FakeDrive {
+    let tray = FakeDrive::default();
+    let media: Vec<_> = media.iter().map(|name| bench.path(name)).collect();
+    tray.will_get(&media.iter().map(|dir| dir.as_path()).collect::<Vec<_>>());
+    tray
+}
+
+fn with_roles(tray: &FakeDrive, roles: Roles) -> Drives {
+    let drive: Box<dyn Drive> = Box::new(tray.clone());
+    Drives::with_roles(drive, roles)
+}
+
+fn burns(tray: &FakeDrive) -> usize {
+    tray.told().iter().filter(|told| **told == DriveAction::Burn).count()
+}
+
+/// The state of each disc, and how many copies are known of it.
+fn discs(bench: &FlowBench) -> Vec<(DiscState, usize)> {
+    let catalog = Catalog::open(&bench.path("catalog.sqlite"), Access::Read).unwrap();
+    let set = catalog.sets().unwrap().remove(0);
+    let discs = catalog.discs(set.id).unwrap();
+    let copies = |number| catalog.copies(set.id, number).unwrap().len();
+    discs.iter().map(|disc| (disc.state, copies(disc.number))).collect()
+}
+
+#[test]
+fn a_drive_that_only_burns_goes_on_while_another_reads_back() {
+    let bench = FlowBench::new();
+    fill_two_discs(&bench);
+    let (burner, reader) = (tray(&bench, &["one", "two"]), tray(&bench, &["one", "two"]));
+    let mut drives = [with_roles(&burner, Roles::BURNS), with_roles(&reader, Roles::READS)];
+    bench.backup_to(1, &mut drives);
+    assert_eq!(discs(&bench), [(DiscState::Verified, 1); 2]);
+    assert_eq!((burns(&burner), burns(&reader)), (2, 0));
+    assert_eq!(reader.still_to_come(), 0, "each disc was put into the reader");
+    let asked = bench.asked();
+    assert_eq!(asked.iter().filter(|words| words.contains("just burned")).count(), 2, "{asked:?}");
+}
+
+#[test]
+fn two_copies_of_a_disc_are_made_in_two_drives() {
+    let bench = FlowBench::new();
+    let (one, two) = (tray(&bench, &["one"]), tray(&bench, &["two"]));
+    let mut drives = [with_roles(&one, Roles::BOTH), with_roles(&two, Roles::BOTH)];
+    bench.backup_to(2, &mut drives);
+    assert_eq!(discs(&bench), [(DiscState::Verified, 2)]);
+    assert_eq!((burns(&one), burns(&two)), (1, 1));
+    is_copy(&bench.path("one"), &bench.path("two"));
+}
+
+/// It was in the middle of a burn. Nobody is asked whether the disc may be burned again.
+#[test]
+fn a_disc_of_a_drive_that_is_unplugged_is_burned_in_another() {
+    let bench = FlowBench::new();
+    fill_two_discs(&bench);
+    let (lost, other) = (tray(&bench, &["three"]), tray(&bench, &["one", "two"]));
+    lost.at_each_act(|drive, act| match act {
+        Act::Burn(_) => {
+            drive.is(Condition::Gone);
+            Err(DeviceError::Gone(PATH.into()).into())
+        }
+        _ => Ok(()),
+    });
+    let mut drives = [with_roles(&lost, Roles::BOTH), with_roles(&other, Roles::BOTH)];
+    bench.backup_to(1, &mut drives);
+    assert_eq!(discs(&bench), [(DiscState::Verified, 1); 2]);
+    assert_eq!((burns(&lost), burns(&other)), (0, 2));
+    let notes = bench.monitor.words();
+    let said = notes.iter().filter(|note| note.contains("is not used any more: "));
+    assert_eq!(said.count(), 1, "{notes:?}");
+}
+
+#[test]
+fn several_drives_are_watched_and_each_disc_is_burned_once() {
+    let bench = FlowBench::new();
+    fill_two_discs(&bench);
+    bench.backup(1, None);
+    let (one, two) = (tray(&bench, &["one", "two"]), tray(&bench, &["three"]));
+    let mut drives = [with_roles(&one, Roles::BOTH), with_roles(&two, Roles::BOTH)];
+    let report = bench.watch_in(&mut drives, true, &bench.person).unwrap();
+    let mut burned: Vec<u32> = report.burned.iter().map(|(_, disc)| *disc).collect();
+    burned.sort();
+    assert_eq!((burned, report.failures), (vec![1, 2], 0), "{:?}", bench.monitor.words());
+    assert_eq!(burns(&one) + burns(&two), 2);
+    let written =
+        ["one", "two", "three"].iter().filter(|name| image_on(&bench.path(name)).is_some());
+    assert_eq!(written.count(), 2);
+}
