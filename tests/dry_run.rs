@@ -95,7 +95,10 @@ fn a_restore_says_which_discs_it_needs_and_how_long_it_takes() {
     all.ok().says("Needs discs 1-3: 7.00 MB.\n");
     assert!(!sandbox.target().exists());
     let plan = &all.objects().pop().unwrap()["plan"];
-    assert_eq!(*plan, json!({"discs": [1, 2, 3], "bytes": 7_000_000, "seconds": 1, "changes": 0}));
+    assert_eq!(
+        *plan,
+        json!({"discs": [1, 2, 3], "bytes": 7_000_000, "seconds": 1, "changes": 0, "drives": []})
+    );
     let one = dry(&sandbox, "restore --path film0 shelf target");
     let plan = &one.ok().objects().pop().unwrap()["plan"];
     assert_eq!((&plan["discs"], &plan["bytes"]), (&json!([1]), &json!(1_000_000)));

@@ -100,9 +100,9 @@ const RESTORE: Page = Page {
     keys: OPEN,
     reads_discs: true,
     examples: "\
-coldcut restore /dev/sr0 /dev/sr1 ~/restored
+coldcut restore /dev/sr0 ~/restored
 coldcut restore /srv/shelf ~/restored --path '2019/**' --snapshot 3
-coldcut restore /dev/sr0 ~/restored --dry-run",
+coldcut restore /dev/sr0 /dev/sr1 ~/restored --dry-run",
     ..PLAIN
 };
 const RESCUE: Page = Page {

@@ -1,8 +1,10 @@
 //! This process itself: its signals, its capabilities and its core dumps.
 
 use std::io;
+use std::sync::Arc;
 use std::thread;
 
+use nix::libc::SIGXFSZ;
 use nix::sys::resource::{Resource, setrlimit};
 use rustix::process::{DumpableBehavior, set_dumpable_behavior};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -48,6 +50,8 @@ pub fn stop_on_signals(stop: &Stop) -> io::Result<()> {
         .into_iter()
         .filter(|&signal| signal == SIGTERM || !is_ignored(signal))
         .collect();
+    // Of what would become too large a file, the write says so (EFBIG), and the run continues.
+    signal_hook::flag::register(SIGXFSZ, Arc::default())?;
     let mut signals = Signals::new(heard)?;
     let stop = stop.clone();
     thread::Builder::new().name("signals".to_owned()).spawn(move || {

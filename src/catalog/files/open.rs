@@ -136,10 +136,27 @@ fn open_for_reading(path: &Path) -> Result<Catalog> {
         return Ok(assemble(copy, path, None));
     }
     let conn = connect(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    roll_back(path, &conn)?;
     let found = check_for_reading(path, &conn)?;
     // Tables of a former coldcut are left as they are, until a writer brings them up to date.
     let conn = if found < schema::VERSION { copy_to_read(path, &conn)? } else { conn };
     Ok(assemble(conn, path, None))
+}
+
+/// A run that was killed, or lost its power, while it made the catalog left a journal that is to be
+/// rolled back first. A connection for reading cannot do that.
+fn roll_back(path: &Path, reader: &Connection) -> Result<()> {
+    let look = |conn: &Connection| conn.query_row("PRAGMA schema_version", [], |_| Ok(()));
+    match look(reader) {
+        Err(rusqlite::Error::SqliteFailure(error, _))
+            if error.extended_code == rusqlite::ffi::SQLITE_READONLY_ROLLBACK =>
+        {
+            let writer = connect(path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            look(&writer).map_err(|error| explain(path, "rolling it back", error.into()))
+        }
+        // Whatever else is wrong with it, the checks say.
+        _ => Ok(()),
+    }
 }
 
 fn copy_to_read(path: &Path, conn: &Connection) -> Result<Connection> {
@@ -460,5 +477,25 @@ mod tests {
         let error = Catalog::open(path, Access::Write).err().unwrap();
         assert!(matches!(error, CatalogError::NotWritable { .. }), "{error:?}");
         assert!(error.to_string().contains("/proc/coldcut"), "{error}");
+    }
+
+    #[test]
+    fn what_was_left_half_written_is_rolled_back_for_a_reader() {
+        let dir = tempfile::tempdir().unwrap();
+        let [made, left] = ["made", "left"].map(|name| dir.path().join(name));
+        let conn = Connection::open(&made).unwrap();
+        // So little memory that pages are written before the end, and so is the journal.
+        conn.execute_batch(
+            "PRAGMA cache_size=1; CREATE TABLE t (x); BEGIN;
+             WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 500)
+             INSERT INTO t SELECT zeroblob(2000) FROM n;",
+        )
+        .unwrap();
+        for end in ["", "-journal"] {
+            let [from, to] = [&made, &left].map(|path| format!("{}{end}", path.display()));
+            std::fs::copy(from, to).unwrap();
+        }
+        let found = Catalog::open(&left, Access::Read).map(drop).unwrap_err();
+        assert!(matches!(found, CatalogError::NotOurs { .. }), "{found}");
     }
 }

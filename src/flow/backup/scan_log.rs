@@ -222,7 +222,9 @@ fn read_u64(from: &mut impl Read) -> io::Result<u64> {
 }
 
 fn read_i64(from: &mut impl Read) -> io::Result<i64> {
-    Ok(read_u64(from)?.cast_signed())
+    let mut bytes = [0; 8];
+    from.read_exact(&mut bytes)?;
+    Ok(i64::from_le_bytes(bytes))
 }
 
 fn read_u32(from: &mut impl Read) -> io::Result<u32> {

@@ -58,21 +58,27 @@ pub(super) fn guarded_scan(
     let mounts = mounts.as_deref();
     let last = last.filter(|_| !request.allow_shrink && !is_first);
     let guard = last.map(|last| Guard { request, context, set, seq, last, mounts });
-    let keep = |catalog: &mut Catalog, log: &mut ScanLog| -> Result<(), FlowError> {
-        log.apply(catalog, set, seq)?;
+    // Only now: until it is judged, what was mounted at the last scan counts.
+    let remember = |catalog: &mut Catalog| -> Result<(), FlowError> {
         mounts.map_or(Ok(()), |mounts| Ok(catalog.remember_mounts(set, mounts)?))
     };
     let kept = catalog.attempt(|catalog| {
-        keep(catalog, &mut log)?;
+        log.apply(catalog, set, seq)?;
         let suspicion = guard.as_ref().map(|guard| guard.weigh(catalog, &compared)).transpose()?;
-        suspicion.flatten().map_or(Ok(()), |suspicion| Err(Weighed::Suspect(Box::new(suspicion))))
+        match suspicion.flatten() {
+            Some(suspicion) => Err(Weighed::Suspect(Box::new(suspicion))),
+            None => Ok(remember(catalog)?),
+        }
     });
     match (kept, guard) {
         (Ok(()), _) => {}
         (Err(Weighed::Failed(error)), _) => return Err(error),
         (Err(Weighed::Suspect(suspicion)), Some(guard)) => {
             guard.decide(catalog, &compared, *suspicion)?;
-            catalog.attempt(|catalog| keep(catalog, &mut log))?;
+            catalog.attempt(|catalog| {
+                log.apply(catalog, set, seq)?;
+                remember(catalog)
+            })?;
         }
         (Err(Weighed::Suspect(_)), None) => {}
     }

@@ -89,8 +89,11 @@ fn next_job(
     jobs: &Receiver<Job>,
     calls: &Sender<Call>,
 ) -> Option<Job> {
+    if !is_watched {
+        return jobs.recv().ok();
+    }
     let mut told = None;
-    while is_watched {
+    loop {
         let is_ready = matches!(station.drives.burner.blank_capacity(), Ok(Some(_)));
         if told != Some(is_ready) {
             calls.send(Call { drive, said: Said::Looked { is_ready } }).ok()?;
@@ -102,7 +105,6 @@ fn next_job(
             Err(RecvTimeoutError::Disconnected) => return None,
         }
     }
-    jobs.recv().ok()
 }
 
 fn work(

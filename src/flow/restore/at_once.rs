@@ -4,6 +4,7 @@
 
 use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::drive::{Absence, DiscReader};
 use crate::model::{DiscNo, SnapshotSeq};
 use crate::port::notice::DiscNotice;
 use crate::port::stop::Stopped;
+use crate::port::wanted::WantedDisc;
 use crate::restore::assignment::{Assignment, Place, PlaceNo, Turn};
 use crate::restore::extract::Restorer;
 use crate::restore::order::reading_order;
@@ -42,10 +44,10 @@ pub(in crate::flow) struct AtOnce<'s> {
     pub board: Board,
     /// What nobody brought.
     pub in_vain: Mutex<BTreeSet<DiscNo>>,
-    pub wanted: BTreeMap<DiscNo, crate::port::wanted::WantedDisc>,
+    pub wanted: BTreeMap<DiscNo, WantedDisc>,
     opener: Option<&'s Opener>,
     known: Mutex<Option<KnownIn>>,
-    scratch: &'s std::path::Path,
+    scratch: &'s Path,
     plan: &'s RestorePlan,
     seq: SnapshotSeq,
 }
@@ -147,6 +149,22 @@ impl RestoreSession<'_> {
         Assignment::new(&order, drives.chain(stores.values().cloned().map(Place::Store)))
     }
 
+    /// Discs that are needed and lie somewhere, or may be inserted.
+    fn to_be_had(
+        &self,
+        plan: &RestorePlan,
+        restorer: &Restorer,
+        stores: &BTreeMap<Disk, BTreeSet<DiscNo>>,
+    ) -> Result<Vec<DiscNo>, FlowError> {
+        let mut discs = Vec::new();
+        for disc in plan.discs.keys().copied().filter(|disc| restorer.needs(*disc)) {
+            let lies = stores.values().any(|store| store.contains(&disc));
+            let may_come = !self.places.drives.is_empty() && self.has_copy(disc)?;
+            discs.extend((lies || may_come).then_some(disc));
+        }
+        Ok(discs)
+    }
+
     /// Reads what can be had at all places at once.
     pub(in crate::flow) fn read_at_once(
         &mut self,
@@ -159,12 +177,7 @@ impl RestoreSession<'_> {
         }
         let mut stores = self.stores();
         stores.values_mut().for_each(|store| store.retain(|disc| self.is_at_hand(*disc)));
-        let lies = |disc: &DiscNo| stores.values().any(|store| store.contains(disc));
-        let mut discs = Vec::new();
-        for disc in plan.discs.keys().copied().filter(|disc| restorer.needs(*disc)) {
-            let may_come = !self.places.drives.is_empty() && self.has_copy(disc)?;
-            discs.extend((lies(&disc) || may_come).then_some(disc));
-        }
+        let discs = self.to_be_had(plan, restorer, &stores)?;
         let wanted = discs.iter().map(|&disc| (disc, self.wanted(disc))).collect();
         let board = Board::new(self.assignment(plan, discs, &stores));
         let RestoreSession { request, context, found_set, places, repairer, vetting, .. } = self;

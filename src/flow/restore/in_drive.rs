@@ -30,6 +30,8 @@ struct Looked {
 struct Call<'c> {
     context: Context<'c>,
     open: Option<(DiscNo, InsertRequest)>,
+    /// For which disc the deadline is.
+    wished: Option<DiscNo>,
     deadline: Deadline,
 }
 
@@ -44,6 +46,25 @@ impl Call<'_> {
             self.context.operator.summon(request);
         }
         self.open = wanted;
+    }
+
+    /// Whether this disc has been waited for as long as that may be. Where nothing is asked for,
+    /// another drive waits.
+    fn is_over(&mut self, disc: Option<DiscNo>) -> bool {
+        if disc != self.wished {
+            (self.deadline, self.wished) = (self.context.wait_limit.deadline(), disc);
+        }
+        disc.is_some() && self.deadline.is_over()
+    }
+
+    /// Waits a little while for something to be inserted.
+    fn has_brought_something(&self, at: &mut PlacedDrive) -> Result<bool, FlowError> {
+        let drive = at.drive.title();
+        // Where nobody can insert anything, there is nothing to wait for.
+        let Some(slot) = at.drive.slot() else { return Err(DriveError::Empty { drive }.into()) };
+        let left = self.deadline.left().filter(|_| self.wished.is_some());
+        let left = left.map_or(LOOK, |left| left.min(LOOK));
+        Ok(slot.await_medium(&Deadline::after(left), self.context.stop)?)
     }
 
     fn withdraw(&mut self) {
@@ -105,20 +126,17 @@ impl AtOnce<'_> {
         place: PlaceNo,
         at: &mut PlacedDrive,
     ) -> Result<Option<(DiscNo, FoundSet)>, FlowError> {
-        let (context, wait_limit) = (self.context, self.context.wait_limit);
-        let mut call = Call { context, open: None, deadline: wait_limit.deadline() };
+        let context = self.context;
+        let deadline = context.wait_limit.deadline();
+        let mut call = Call { context, open: None, wished: None, deadline };
         let mut looked = self.look_into(at, None)?;
-        let (mut is_open, mut for_whom) = (false, None);
+        let mut is_open = false;
         loop {
             context.stop.check()?;
             let inside: Vec<DiscNo> = looked.found_set.discs.keys().copied().collect();
-            let disc = match self.board.turn(place, &inside) {
+            let disc = match self.step(place, &inside) {
                 Turn::Read(number) => return Ok(Some((number, looked.found_set))),
                 Turn::End => return Ok(None),
-                Turn::Ask(disc) if !self.restorer.needs(disc) => {
-                    self.board.tell(|assignment| assignment.never_came(place));
-                    continue;
-                }
                 Turn::Ask(disc) => Some(disc),
                 Turn::Watch => None,
                 Turn::Wait => {
@@ -127,13 +145,9 @@ impl AtOnce<'_> {
                     continue;
                 }
             };
-            if disc != for_whom {
-                (call.deadline, for_whom) = (wait_limit.deadline(), disc);
-            }
             let wanted = disc.and_then(|disc| Some((disc, self.request(disc, at)?)));
-            if let (Some((_, request)), true) = (&wanted, call.deadline.is_over()) {
-                self.give_up(place, request, call.open.is_some(), looked.refusal.take());
-                call.withdraw();
+            if call.is_over(disc) {
+                self.give_up(place, wanted, &mut call, looked.refusal.take());
                 continue;
             }
             if !is_open {
@@ -143,14 +157,21 @@ impl AtOnce<'_> {
                 is_open = true;
             }
             call.make(wanted);
-            let Some(slot) = at.drive.slot() else {
-                // Nobody can insert anything here.
-                return Err(DriveError::Empty { drive: at.drive.title() }.into());
-            };
-            let left = call.deadline.left().map_or(LOOK, |left| left.min(LOOK));
-            if slot.await_medium(&Deadline::after(left), context.stop)? {
+            if call.has_brought_something(at)? {
                 looked = self.look_into(at, Some(&call))?;
                 is_open = false;
+            }
+        }
+    }
+
+    /// The drive's turn, without discs of which nothing is needed any more.
+    fn step(&self, place: PlaceNo, inside: &[DiscNo]) -> Turn {
+        loop {
+            match self.board.turn(place, inside) {
+                Turn::Ask(disc) if !self.restorer.needs(disc) => {
+                    self.board.tell(|assignment| assignment.never_came(place));
+                }
+                turn => return turn,
             }
         }
     }
@@ -177,13 +198,15 @@ impl AtOnce<'_> {
     fn give_up(
         &self,
         place: PlaceNo,
-        request: &InsertRequest,
-        asked: bool,
+        wanted: Option<(DiscNo, InsertRequest)>,
+        call: &mut Call,
         refusal: Option<FlowError>,
     ) {
-        let Some(disc) = self.board.tell(|assignment| assignment.never_came(place)) else { return };
+        let asked = call.open.is_some();
+        call.withdraw();
+        let Some((disc, InsertRequest { drive, wanted })) = wanted else { return };
+        self.board.tell(|assignment| assignment.never_came(place));
         self.in_vain.lock().unwrap_or_else(PoisonError::into_inner).insert(disc);
-        let InsertRequest { drive, wanted } = request.clone();
         let kept = wanted.first_disc().map(|disc| disc.kept.clone()).unwrap_or_default();
         let empty = DriveError::Empty { drive: drive.clone() };
         let source = Box::new(refusal.unwrap_or_else(|| empty.into()));
@@ -193,10 +216,10 @@ impl AtOnce<'_> {
             how: Unfulfilled::of(asked),
             source,
         };
-        let note = self.context.monitor;
-        note.note(DriveNotice::NotInserted { why: Cause::of(error) }.into());
+        let monitor = self.context.monitor;
+        monitor.note(DriveNotice::NotInserted { why: Cause::of(error) }.into());
         if !kept.is_empty() {
-            note.note(RestoreNotice::DiscKept { disc, places: kept }.into());
+            monitor.note(RestoreNotice::DiscKept { disc, places: kept }.into());
         }
     }
 
@@ -223,9 +246,9 @@ impl AtOnce<'_> {
     }
 
     fn empty_set(&self) -> FoundSet {
-        let FoundSet { name, uuid, .. } = self.found_set;
+        let (name, uuid) = (self.found_set.name.clone(), self.found_set.uuid);
         let (discs, twins, unnamed) = Default::default();
-        FoundSet { name: name.clone(), uuid: *uuid, discs, twins, unnamed }
+        FoundSet { name, uuid, discs, twins, unnamed }
     }
 
     fn other_medium(

@@ -340,3 +340,48 @@ fn a_disc_that_lies_on_no_shelf_is_named_once_all_others_are_read() {
     let left: Vec<_> = fs::read_dir(bench.path("back")).unwrap().flatten().collect();
     assert!(left.iter().all(|entry| !entry.file_name().as_encoded_bytes().starts_with(b".")));
 }
+
+#[test]
+fn parts_of_a_file_are_joined_in_whichever_order_their_discs_come() {
+    use crate::flow::library::inventory::look;
+    use crate::flow::library::listings::FromDiscs;
+    use crate::restore::extract::Restorer;
+    use crate::restore::place::Target;
+    use crate::restore::plan::{TargetState, plan};
+
+    let bench = small_discs();
+    let stop = Stop::new();
+    let found_set = look(&bench.path("shelf"), &stop).unwrap().choose(None).unwrap();
+    let (context, scratch) = (bench.context(&Nobody, &stop), bench.path("scratch"));
+    let discs = FromDiscs {
+        found_set: &found_set,
+        opener: None,
+        scratch: &scratch,
+        context,
+        repairer: None,
+        doubts: Default::default(),
+    };
+    let chosen = discs.select(None, &PathGlobs::default()).unwrap();
+    let plan = plan(chosen.selection, |_| TargetState::Free);
+    assert!(plan.split_over_discs().count() >= 2);
+    let mut dice = Dice(7);
+    let ascending: Vec<DiscNo> = plan.discs.keys().copied().collect();
+    for attempt in 0..4 {
+        let mut order: Vec<DiscNo> = ascending.iter().rev().copied().collect();
+        (1..order.len() * attempt.min(1)).for_each(|at| order.swap(at, dice.below(at + 1)));
+        let to = bench.path(&format!("back-{attempt}"));
+        let target = Target::open(&to, false).unwrap();
+        let restorer = Restorer::new(&plan, &target, &bench.monitor, &stop);
+        for number in &order {
+            let found = &found_set.discs[number];
+            let copies = [&*found.copies[0]];
+            let read = restorer.disc(&found.label(), None, &copies, None, &|_, _| Vec::new());
+            assert_eq!(read.unwrap(), None);
+        }
+        assert_eq!(restorer.tally().failed, 0, "{order:?} {:?}", bench.troubles());
+        for name in ["long.jpg", "again.jpg", "00.jpg", "05.jpg"] {
+            let same = fs::read(to.join(name)).unwrap() == fs::read(bench.source(name)).unwrap();
+            assert!(same, "{name} {order:?}");
+        }
+    }
+}

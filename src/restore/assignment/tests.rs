@@ -116,7 +116,7 @@ impl History {
             let lies = |(place, store): (usize, &Option<BTreeSet<DiscNo>>)| {
                 self.at[place] != At::Gone && store.as_ref().is_some_and(|s| s.contains(&disc))
             };
-            assert!(!self.stores.iter().enumerate().any(lies), "{disc} is there already");
+            assert!(!self.stores.iter().enumerate().any(lies), "{disc} is on a shelf");
             assert!(!self.inside.contains(&Some(disc)), "{disc} is in a drive");
         }
         // A disc that somebody waits for is at no place that does nothing.

@@ -187,7 +187,7 @@ impl TempFile {
 
     /// For file systems in whose files no holes can be made.
     fn write_zeros(&self, offset: u64, length: u64) -> Result<(), PlaceError> {
-        const ZEROS: [u8; 64 << 10] = [0; 64 << 10];
+        static ZEROS: [u8; 64 << 10] = [0; 64 << 10];
         let mut done = 0;
         while done < length {
             let piece = (length - done).min(ZEROS.len() as u64);

@@ -53,29 +53,6 @@ fn hands_insert(lab: &Lab, run: &RunningProgram, drives: &[&str], given: &mut Ve
 }
 
 #[test]
-fn four_discs_come_back_through_two_drives_and_each_is_inserted_once() {
-    let lab = lab();
-    lab.insert("one", "b");
-    lab.insert("two", "a");
-    lab.udev_settles();
-    let plan = lab.run([
-        "restore",
-        "--dry-run",
-        lab.one.to_str().unwrap(),
-        lab.two.to_str().unwrap(),
-        "back",
-    ]);
-    plan.code(0).said("2 disc changes");
-    let run = start(&lab);
-    let mut given = vec![1, 2];
-    hands_insert(&lab, &run, &["one", "two"], &mut given);
-    run.ends().code(0);
-    given.sort_unstable();
-    assert_eq!(given, [1, 2, 3, 4]);
-    lab.same_trees("source", "back");
-}
-
-#[test]
 fn a_disc_in_the_other_drive_than_the_one_that_asked_is_read_there() {
     let lab = lab();
     lab.insert("one", "a");
