@@ -118,7 +118,7 @@ fn is_mounted() -> bool {
 }
 
 /// It may write to the shelf, has what is mounted there mounted first, and is no failure when it is
-/// stopped, or finds another coldcut at work.
+/// stopped, or packs while another one burns.
 #[test]
 fn the_nightly_unit_of_a_set_on_a_shelf_burns_to_it() {
     let lab = Lab::new();
@@ -134,7 +134,7 @@ fn the_nightly_unit_of_a_set_on_a_shelf_burns_to_it() {
     tool(&["systemctl", "start", UNIT]).code(0);
     assert_eq!(images(), 1, "{}", journal(UNIT));
     nights.fit();
-    a_night_finds_another_at_work_and_one_is_stopped();
+    a_night_packs_while_another_burns_and_that_one_is_stopped();
     without_its_disk_the_unit_does_not_run();
     the_timer_is_set();
 }
@@ -148,9 +148,9 @@ fn the_shelf_is_mounted_and_burned_to() {
     administrator(&["status", "--name", "night"]).ends().code(0);
 }
 
-/// The next night burns what waits, slowly; another set's night comes meanwhile. Stopped in the
+/// The next night burns what waits, slowly; another set's night packs meanwhile. Stopped in the
 /// middle, the first one finishes its image, and the night after that reads it back.
-fn a_night_finds_another_at_work_and_one_is_stopped() {
+fn a_night_packs_while_another_burns_and_that_one_is_stopped() {
     let other = "coldcut-backup@other.service";
     let dir = format!("/etc/systemd/system/{other}.d");
     fs::create_dir_all(&dir).unwrap();
@@ -170,8 +170,7 @@ fn a_night_finds_another_at_work_and_one_is_stopped() {
     });
     tool(&["systemctl", "start", other]).code(0);
     let words = journal(other);
-    assert!(words.contains("another coldcut (process"), "{words}");
-    assert!(!words.contains("scanning"), "nothing was begun: {words}");
+    assert!(words.contains("scanning") && !words.contains("another coldcut"), "{words}");
     assert!(tool(&["systemctl", "is-failed", other]).has("inactive"), "{words}");
     tool(&["systemctl", "stop", UNIT]).code(0);
     assert_eq!(images(), 2, "{}", journal(UNIT));
