@@ -149,11 +149,8 @@ impl<'a> Restorer<'a> {
 /// Contents that should have come from this disc and have not.
 fn unsettled(shared: &Shared, number: DiscNo) -> Vec<usize> {
     let needed = shared.plan.discs.get(&number).into_iter().flatten().copied();
-    let lacks = |content: usize| {
-        let mut parts = shared.plan.contents[content].parts_on(number);
-        parts.any(|part| shared.lacks(content, part))
-    };
-    needed.filter(|&content| !shared.is_settled(content) && lacks(content)).collect()
+    let parts = |content: usize| shared.plan.contents[content].parts_on(number);
+    needed.filter(|&content| shared.lacks(content, parts(content))).collect()
 }
 
 impl DiscReading<'_, '_> {
@@ -194,7 +191,8 @@ impl DiscReading<'_, '_> {
     fn try_copy(&self, disc: &dyn DiscReader, members: &[Fetch]) -> Result<(), Stopped> {
         let wanted: HashSet<usize> = self.unsettled().into_iter().collect();
         let is_wanted = |fetch: &&Fetch| {
-            let is_there = fetch.part != 0 && !self.shared.lacks(fetch.content, fetch.part);
+            let part = std::iter::once(fetch.part);
+            let is_there = fetch.part != 0 && !self.shared.lacks(fetch.content, part);
             wanted.contains(&fetch.content) && !is_there
         };
         let fetches: Vec<Fetch> = members.iter().filter(is_wanted).cloned().collect();
@@ -456,6 +454,10 @@ impl DiscReading<'_, '_> {
             {
                 shared.lose(self.number, content, &self.placed(fetch, &why));
                 return Ok(());
+            }
+            Err(MemberFailure::Disc(why)) => {
+                shared.begin_again(content);
+                return Err(MemberFailure::Disc(why));
             }
             finished => finished?,
         };

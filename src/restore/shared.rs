@@ -33,6 +33,8 @@ pub struct RestoreTally {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum ContentState {
     Waiting,
+    /// All of it was read, and a thread puts it in place.
+    Whole,
     /// In place, or told to be lost.
     Settled,
 }
@@ -85,8 +87,9 @@ impl<'a> Shared<'a> {
         self.state().tally.clone()
     }
 
+    /// Whether no disc is read for the content any more.
     pub fn is_settled(&self, content: usize) -> bool {
-        self.state().fates[content] == ContentState::Settled
+        self.state().fates[content] != ContentState::Waiting
     }
 
     /// The file that a part belongs to, begun if it is the first that comes. `None`: the content
@@ -114,17 +117,22 @@ impl<'a> Shared<'a> {
         let is_same = Arc::ptr_eq(known.get(), &file);
         drop(file);
         let is_done = is_same && known.get().is_whole() && Arc::strong_count(known.get()) == 1;
-        Arc::into_inner(is_done.then(|| known.remove())?)
+        let file = Arc::into_inner(is_done.then(|| known.remove())?)?;
+        self.state().fates[content] = ContentState::Whole;
+        Some(file)
     }
 
-    /// What was put together so far is of no use.
-    pub fn forget_file(&self, content: usize) {
-        self.open().remove(&content);
+    /// It was whole and is of no use: another copy of its disc may be better.
+    pub fn begin_again(&self, content: usize) {
+        self.state().fates[content] = ContentState::Waiting;
     }
 
-    /// Whether a part of a content, from 1, is still to come.
-    pub fn lacks(&self, content: usize, part: u32) -> bool {
-        self.open().get(&content).is_none_or(|file| !file.has(part))
+    /// Whether one of these parts of a content, from 1, is still to come.
+    pub fn lacks(&self, content: usize, mut parts: impl Iterator<Item = u32>) -> bool {
+        // Else another thread could make it whole between the two looks.
+        let open = self.open();
+        let is_missing = |part| open.get(&content).is_none_or(|file| !file.has(part));
+        !self.is_settled(content) && parts.any(is_missing)
     }
 
     /// `None`: the target takes it nowhere, which is told then.
@@ -179,7 +187,7 @@ impl<'a> Shared<'a> {
             state.fates[content] = ContentState::Settled;
             state.lost.extend(&self.plan.contents[content].targets);
         }
-        self.forget_file(content);
+        self.open().remove(&content);
         for path in self.plan.paths(content) {
             self.trouble(path.to_string(), why.to_owned());
         }
@@ -252,5 +260,72 @@ impl<'a> Shared<'a> {
                 format!("{} could not be restored{}", complaint.what, source.unwrap_or_default());
             self.trouble(complaint.path.to_string(), what);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::read_member::ReadMember;
+    use crate::model::rows::{FrameSpan, Note, Place, SnapshotRow, Where};
+    use crate::model::{ArchiveNo, Digest, Kind, Meta, RelPath};
+    use crate::restore::index::Fetch;
+    use crate::restore::plan::TargetState;
+    use crate::restore::plan::plan;
+    use crate::restore::select::Selection;
+    use sha2::{Digest as _, Sha256};
+
+    const PART: u64 = 1024;
+
+    fn fetch(part: u32) -> Fetch {
+        let frames = FrameSpan { offset: 0, length: 1, tar_offset: 0 };
+        let file_offset = u64::from(part - 1) * PART;
+        let archive = ArchiveNo(part);
+        Fetch { content: 0, archive, frames, size: PART, sha256: None, part, file_offset }
+    }
+
+    /// A file with a part on each of two discs.
+    fn split_over_two_discs(content: &[u8]) -> RestorePlan {
+        let place = |number| Place { disc: DiscNo(number), archive: ArchiveNo(number) };
+        let places = vec![place(1), place(2)];
+        let path = RelPath::new(b"a").unwrap();
+        let row = SnapshotRow {
+            kind: Kind::File,
+            path: path.clone(),
+            size: 2 * PART,
+            sha256: Some(Digest(Sha256::digest(content).into())),
+            place: Where { places, complete: true, member: Some(path) },
+            meta: Meta { mode: 0o644, ..Meta::default() },
+            note: Note::None,
+        };
+        plan(Selection { rows: vec![row], ..Selection::default() }, |_| TargetState::Free)
+    }
+
+    #[test]
+    fn a_file_that_is_whole_and_not_in_place_yet_lacks_nothing_of_either_disc() {
+        let (dir, stop, monitor) = (tempfile::tempdir().unwrap(), Stop::new(), Monitor::new());
+        let content = [[1; PART as usize], [2; PART as usize]].concat();
+        let plan = split_over_two_discs(&content);
+        let target = Target::open(dir.path(), false).unwrap();
+        let shared = Shared::new(&plan, &target, &monitor, &stop);
+        let take = |part: u32| {
+            let file = shared.file_in_parts(0, &target).unwrap();
+            let (name, meta) = (RelPath::new(b"a").unwrap(), Meta::default());
+            let (kind, size, data_len) = (Kind::File, PART, PART);
+            let member = ReadMember { name, kind, size, meta, sparse: None, data_len };
+            let mut bytes = &content[(part as usize - 1) * PART as usize..][..PART as usize];
+            file.take(&fetch(part), &member, &mut bytes, &stop).unwrap();
+            shared.give_back(0, file)
+        };
+        let lacks = |part: u32| shared.lacks(0, std::iter::once(part));
+        assert!(take(2).is_none());
+        assert!(lacks(1) && !lacks(2));
+        let file = take(1).unwrap();
+        assert!(!lacks(1) && !lacks(2), "another thread would call it lost");
+        assert!(shared.file_in_parts(0, &target).is_none());
+        let landed = file.finish(&plan, 0, &target, &stop).unwrap();
+        shared.finished(0, landed);
+        assert_eq!((shared.tally().restored, shared.tally().failed), (1, 0));
+        assert!(std::fs::read(dir.path().join("a")).unwrap() == content);
     }
 }
