@@ -479,6 +479,26 @@ fn a_damaged_copy_is_not_copied_and_a_good_one_is_looked_for() {
 }
 
 #[test]
+fn what_the_place_that_was_named_does_not_have_is_copied_from_a_known_shelf() {
+    let sandbox = three_discs();
+    sandbox.backup("films", &[]).ok();
+    let (aside, other) = (sandbox.path("aside"), sandbox.path("other"));
+    fs::create_dir(&aside).unwrap();
+    fs::copy(sandbox.shelf().join("films-0001.iso"), aside.join("films-0001.iso")).unwrap();
+    spoil(&aside.join("films-0001.iso"));
+    let run = sandbox.run(["copy", "1-2", &text(&other), "--from", &text(&aside)]);
+    run.ok().says("archives/");
+    for name in ["films-0001.iso", "films-0002.iso"] {
+        same_bytes(&sandbox.shelf().join(name), &other.join(name));
+    }
+    // The same place twice is read once.
+    spoil(&sandbox.shelf().join("films-0003.iso"));
+    let run = sandbox.run(["copy", "3", &text(&other), "--from", "shelf/."]);
+    let unusable = "films-0003.iso: archives/";
+    assert_eq!(run.code(5).stderr().matches(unusable).count(), 1, "{}", run.story());
+}
+
+#[test]
 fn what_is_staged_is_copied_from_there() {
     let sandbox = three_discs();
     sandbox.backup("films", &["--stage", "--copies", "2"]).ok();

@@ -104,7 +104,7 @@ pub enum FlowError {
     TargetFull { dir: PathBuf, need: Bytes, free: Bytes },
     #[error("{} {what}", .path.display())]
     Staging { path: PathBuf, what: &'static str, source: std::io::Error },
-    #[error("disc {disc} is not staged and is on no known shelf{kept}")]
+    #[error("disc {disc} is not staged, and nothing that can be read now has a copy{kept}")]
     NothingToCopy { disc: DiscNo, kept: String },
     #[error("no copy of disc {disc} could be read completely: {words}")]
     CopyDamaged { disc: DiscNo, words: String },

@@ -36,7 +36,7 @@ pub struct CopyRequest {
     pub staging: PathBuf,
     pub name: Option<SetName>,
     pub discs: DiscList,
-    /// Where a copy can be read, for discs that are neither staged nor on a shelf that is known.
+    /// Where a copy is read first, for discs that are not staged; then the shelves that are known.
     pub from: Option<PathBuf>,
     /// Which discs count.
     pub trust: Trust,
@@ -208,8 +208,8 @@ impl Copying<'_> {
         FlowError::NothingToCopy { disc, kept }
     }
 
-    /// Where copies of the disc lie: at the place that was named, else on the shelves that are
-    /// known.
+    /// Where copies of the disc lie: in the drive that was named; else at the place that was named,
+    /// and then on the shelves that are known.
     fn find(
         &mut self,
         catalog: &Catalog,
@@ -224,13 +224,12 @@ impl Copying<'_> {
                 |inventory: &Inventory| each(inventory).any(|found| is_it(found, self.set, disc));
             return Ok(vec![look_in(drive, from, &wanted, self.context, fits)?]);
         }
-        if let Some(from) = &self.request.from {
-            return Ok(vec![look(from, self.context.stop)?]);
-        }
+        let named = self.request.from.as_deref();
         let copies = catalog.copies(self.set.id, number)?;
         let good = copies.iter().filter(|copy| copy.is_good());
         let shelves = good.filter_map(shelf_of).filter(|dir| dir.is_dir());
-        shelves.map(|dir| look(dir, self.context.stop)).collect()
+        let others = shelves.filter(|dir| !named.is_some_and(|named| is_same_dir(named, dir)));
+        named.into_iter().chain(others).map(|dir| look(dir, self.context.stop)).collect()
     }
 
     /// Reads the image and holds it against the catalog; or why it is of no use.
@@ -277,6 +276,10 @@ impl Copying<'_> {
             }
         }
     }
+}
+
+fn is_same_dir(one: &Path, other: &Path) -> bool {
+    fs::canonicalize(one).is_ok_and(|one| fs::canonicalize(other).is_ok_and(|other| one == other))
 }
 
 fn each(inventory: &Inventory) -> impl Iterator<Item = &FoundDisc> {
