@@ -343,8 +343,7 @@ impl KilledSet {
         self.torment("verify", 1, random, killed);
         self.torment("restore", 1, random, killed);
         self.check_target();
-        // Of copies on a shelf that is not named, a rebuilt catalog knows what the former one did.
-        if self.kind != VictimKind::Pooled && random.below(2) == 0 {
+        if random.below(2) == 0 {
             self.torment("rebuild", 1, random, killed);
             self.finish("verify");
             let before = self.sandbox.images().len();

@@ -3,17 +3,15 @@
 
 use crate::catalog::base::database::Catalog;
 use crate::catalog::base::error::{Fault, Refused, Result};
-use crate::catalog::base::ids::{ContentId, CopyNo, SetId};
+use crate::catalog::base::ids::{ContentId, SetId};
 use crate::catalog::base::state;
 use crate::catalog::base::value::{path_bytes, stored, uuid};
 use crate::catalog::tables::archives::{self, ArchiveRecord, NewPart, PartsId};
 use crate::catalog::tables::contents::{self, NewContent};
-use crate::catalog::tables::copies;
 use crate::catalog::tables::discs::{self, DiscFileRecord, DiscState, insert_file};
 use crate::model::rows::FrameSpan;
 use crate::model::{
-    Carrier, Digest, DiscNo, DiscUuid, Format, ListingFlags, RelPath, Sectors, SnapshotSeq,
-    SnapshotUuid,
+    Digest, DiscNo, DiscUuid, Format, ListingFlags, RelPath, Sectors, SnapshotSeq, SnapshotUuid,
 };
 use crate::port::clock::Moment;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -32,8 +30,6 @@ pub struct AdoptedDisc {
     pub listing: Option<SnapshotSeq>,
     /// What must be on it, as far as it tells itself.
     pub files: Vec<DiscFileRecord>,
-    /// What carries the copy that was found.
-    pub medium: Carrier,
 }
 
 /// A file, or a part of one, that an archive was found to hold.
@@ -59,7 +55,7 @@ pub struct NumberConflict {
 }
 
 impl Catalog {
-    /// A disc that was burned. What is known of it already stays.
+    /// A disc that was burned. What is known of it already stays; its copies are recorded apart.
     pub fn adopt_disc(&mut self, set: SetId, found: &AdoptedDisc) -> Result<()> {
         self.write("importing a disc", |tx| {
             match discs::state(tx, set, found.number)? {
@@ -67,15 +63,9 @@ impl Catalog {
                 Some(DiscState::Burned | DiscState::Verified | DiscState::Gone) => {}
                 Some(_) => close_disc(tx, set, found)?,
             }
-            let has = |table: &str| -> Result<bool, Fault> {
-                let sql = format!("SELECT 1 FROM {table} WHERE set_id=? AND disc=?");
-                Ok(tx.prepare(&sql)?.exists(params![set.0, found.number.0])?)
-            };
-            if !has("disc_files")? {
+            let sql = "SELECT 1 FROM disc_files WHERE set_id=? AND disc=?";
+            if !tx.prepare(sql)?.exists(params![set.0, found.number.0])? {
                 found.files.iter().try_for_each(|f| insert_file(tx, set, found.number, f))?;
-            }
-            if !has("copies")? {
-                insert_copy(tx, set, found)?;
             }
             Ok(())
         })
@@ -228,11 +218,6 @@ fn close_disc(conn: &Connection, set: SetId, found: &AdoptedDisc) -> Result<(), 
     Ok(())
 }
 
-fn insert_copy(conn: &Connection, set: SetId, found: &AdoptedDisc) -> Result<(), Fault> {
-    let burned = found.closed.unwrap_or(Moment(0));
-    copies::insert(conn, set, found.number, CopyNo(1), &found.medium, "", burned)
-}
-
 fn adopt_member(
     conn: &Connection,
     set: SetId,
@@ -318,7 +303,6 @@ mod tests {
             listings: ListingFlags::default(),
             listing: None,
             files: Vec::new(),
-            medium: Carrier::Shelf(crate::model::ShelfPlace::at("/here")),
         }
     }
 
@@ -340,7 +324,8 @@ mod tests {
         bench.cat().adopt_disc(set, &disc(2)).unwrap();
         let found = bench.cat().discs(set).unwrap().pop().unwrap();
         assert_eq!((found.state, found.good_copies), (DiscState::Burned, 0));
-        assert_eq!(bench.cat().copies(set, DiscNo(2)).unwrap().len(), 1);
+        let here = crate::model::Carrier::Words("here".into());
+        bench.cat().record_copy(set, DiscNo(2), &here, "", NOW).unwrap();
         let forgotten = bench.cat().forget_disc_work(set, DiscNo(2), DiscUuid(Uuid::nil()));
         assert!(forgotten.is_err());
         let seen = Verification {

@@ -170,6 +170,7 @@ impl SettledDisc {
     /// Of a copy that both know, whoever knows of later readings knows it better; but one that is
     /// no more, as far as either can be believed, is no more.
     fn remember(&mut self, was: &SettledDisc, vouched: bool, is_later: impl Fn(CopyNo) -> bool) {
+        self.copies.retain(|told| is_later(told.number) || !was.gave_up(told));
         for copy in &was.copies {
             match self.copies.iter_mut().find(|told| told.number == copy.number) {
                 None => self.copies.push(copy.clone()),
@@ -180,6 +181,14 @@ impl SettledDisc {
         }
         self.copies.sort_by_key(|copy| copy.number);
         self.state = self.state_after(was.state);
+    }
+
+    /// Its burn came to nothing: numbers are given in order, so whoever knows a later copy knew this
+    /// one. The catalog on a disc that was made meanwhile tells of it as burned.
+    fn gave_up(&self, told: &Copy) -> bool {
+        let is_known = self.copies.iter().any(|copy| copy.number == told.number);
+        let knows_later = self.copies.iter().any(|copy| copy.number > told.number);
+        told.state == CopyState::Burned && knows_later && !is_known
     }
 
     /// It goes with the copies: a disc that was lost stays so until one is verified.
@@ -298,6 +307,41 @@ mod tests {
         other.discs[1].uuid = DiscUuid(uuid::Uuid::from_u128(7));
         settle(&mut bench, &other, false);
         assert_eq!(states(&bench)[1], ("burned", vec!["burned", "burned"]));
+    }
+
+    /// Copies 1 and 2 were begun when the next disc took the catalog along; copy 1 failed, and is
+    /// now copy 3.
+    #[test]
+    fn a_burn_that_came_to_nothing_is_no_copy_though_a_disc_tells_of_it() {
+        let begun = |numbers: &[u32]| {
+            let mut bench = CatalogBench::new();
+            bench.store(&[whole("a", 7, 1)]);
+            bench.next_disc();
+            let set = bench.set;
+            for &number in numbers {
+                bench.cat().begin_copy(set, DiscNo(1), CopyNo(number), &bd_r(), NOW).unwrap();
+            }
+            bench
+        };
+        let numbers = |bench: &CatalogBench| -> Vec<u32> {
+            known(bench).discs[0].copies.iter().map(|copy| copy.number.0).collect()
+        };
+        let mut former = begun(&[2, 3]);
+        let mut bench = begun(&[1, 2]);
+        settle(&mut bench, &known(&former), true);
+        assert_eq!(numbers(&bench), [2, 3]);
+        // What the former catalog cannot know, or what was read, stays.
+        for (told, read_back, expected) in [(4, false, [2, 3, 4]), (1, true, [1, 2, 3])] {
+            let mut bench = begun(&[told]);
+            if read_back {
+                read(&mut bench, DiscNo(1), told, Finding::Ok, NOW);
+            }
+            settle(&mut bench, &known(&former), true);
+            assert_eq!(numbers(&bench), expected);
+        }
+        read(&mut former, DiscNo(1), 2, Finding::Ok, NOW);
+        settle(&mut bench, &known(&former), false);
+        assert_eq!(states(&bench), [("verified", vec!["ok", "burned"])]);
     }
 
     #[test]

@@ -4,6 +4,7 @@
 
 mod archive_contents;
 mod found;
+mod found_copies;
 mod gather;
 mod history;
 mod past;
@@ -135,6 +136,7 @@ pub fn rebuild(
         inventory.unnamed.append(&mut found_set.unnamed);
     }
     refuse_gone(&inventory)?;
+    found_copies::record(new.catalog(), &inventory.sets, &mut report.sets, context)?;
     for unnamed in inventory.unnamed.drain(..) {
         report.unreadable += 1;
         let thing = inventory.from.display().to_string();
@@ -398,7 +400,6 @@ impl<'a> Rebuilder<'a> {
         let known = discs.iter().map(|disc| disc.number);
         let highest = known.chain(here.iter().copied()).max().map_or(0, |number| number.0);
         let missing = (1..=highest).map(DiscNo).filter(|number| !here.contains(number));
-        let unproven = discs.iter().filter(|disc| disc.state == DiscState::Burned);
         Ok(RebuiltSet {
             set: self.found_set.name.clone(),
             uuid: self.found_set.uuid,
@@ -407,7 +408,7 @@ impl<'a> Rebuilder<'a> {
             catalog_of: self.catalog_of,
             missing_discs: missing.collect(),
             twins: self.catalog.twins(self.set)?,
-            unproven: unproven.map(|disc| disc.number).collect(),
+            unproven: Vec::new(), // until the media are recorded
             unvouched,
             discs: here.into_iter().collect(),
             lost_files,

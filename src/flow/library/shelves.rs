@@ -1,13 +1,13 @@
 //! Shelves that are met again: the same one elsewhere, a duplicate of one, one that an old catalog
 //! noted by another path. What is on them follows; nothing of the one is credited to the other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
-use crate::catalog::{Catalog, CatalogError, CopyPlacement, KnownSet, Shelved};
+use crate::catalog::{Catalog, CatalogError, CopyPlacement, CopyState, KnownSet, Shelved};
 use crate::drive::shelf_identity::{give_id, id_of, place_of, renew_id};
 use crate::format::volume::image_name;
 use crate::model::{Carrier, FileId, SetName, ShelfId, ShelfPlace};
@@ -154,24 +154,27 @@ fn dir_id(dir: &Path) -> Option<FileId> {
 }
 
 /// Two copies of a disc that are one file here are one copy: of two that an old catalog noted, the
-/// one that has this path stays.
+/// one that has this path stays; of two that have it, the one that was read.
 fn merge(
     catalog: &mut Catalog,
     known: &[Shelved],
     here: &ShelfPlace,
     say: &dyn Fn(ShelfNotice),
 ) -> Result<(), CatalogError> {
-    let sets = catalog.sets()?;
+    let (sets, mut merged) = (catalog.sets()?, HashSet::new());
     for copy in known.iter().filter(|copy| copy.place().dir == here.dir) {
         let Some(set) = sets.iter().find(|set| set.id == copy.set) else { continue };
         let name = &set.facts.name;
         let Some(file) = copy.file(name) else { continue };
         for other in known {
-            let is_other = (other.set, other.disc) == (copy.set, copy.disc)
-                && other.copy.number != copy.copy.number
-                && other.place().dir != here.dir;
-            if is_other && other.file(name) == Some(file) {
+            let is_of_disc = (other.set, other.disc) == (copy.set, copy.disc);
+            let is_elsewhere = other.place().dir != here.dir;
+            let gives_way = is_elsewhere || copy.stands_for(other);
+            if is_of_disc && gives_way && other.file(name) == Some(file) {
                 let (one, two) = (copy.copy.number, other.copy.number);
+                if !merged.insert((copy.set, copy.disc, two)) {
+                    continue;
+                }
                 catalog.merge_copies(copy.set, copy.disc, one, two)?;
                 let (set, disc, shelf) = (name.clone(), copy.disc, here.dir.clone());
                 let copies = [one.0.min(two.0), one.0.max(two.0)];
@@ -183,6 +186,14 @@ fn merge(
 }
 
 impl Shelved {
+    /// Of two that are one image: more is known of this one, damage before all, or it has the lower
+    /// number. What was given up is not this image any more.
+    fn stands_for(&self, other: &Shelved) -> bool {
+        let is_unread = |of: &Shelved| of.copy.state == CopyState::Burned;
+        let rank = |of: &Shelved| (is_unread(of), of.copy.is_good(), of.copy.number);
+        self.copy.is_kept() && other.copy.is_kept() && rank(self) < rank(other)
+    }
+
     pub(in crate::flow) fn place(&self) -> &ShelfPlace {
         static NOWHERE: std::sync::LazyLock<ShelfPlace> =
             std::sync::LazyLock::new(ShelfPlace::default);

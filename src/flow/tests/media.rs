@@ -476,4 +476,7 @@ fn a_damaged_disc_in_a_drive_is_repaired_before_a_catalog_is_made_of_it() {
     assert!(report.is_complete(), "{report:?}");
     assert_eq!(report.sets[0].catalog_of, Some(DiscNo(1)));
     assert_eq!(fs::read_dir(bench.path("scratch")).unwrap().count(), 0);
+    // What was in the drive is a copy, and not what was copied from it.
+    let (_, medium) = &bench.copies()[0];
+    assert!(!medium.starts_with("files in "), "{medium}");
 }

@@ -223,7 +223,6 @@ fn adopted(
         listings: txt.listings,
         listing: txt.listings.snapshot.then_some(txt.snapshot),
         files: files.iter().filter_map(|file| disc_file(copy, file, sums)).collect(),
-        medium: copy.medium(),
     }
 }
 

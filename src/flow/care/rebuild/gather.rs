@@ -7,8 +7,11 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use crate::drive::{DiscReader, Discs, Drive, DriveError, FileReader, Folder, discover};
-use crate::model::RelPath;
+use crate::drive::{
+    Absence, DiscFile, DiscReader, Discs, Drive, DriveError, FileReader, Folder, ReadError, Volume,
+    discover,
+};
+use crate::model::{Carrier, RelPath, Sectors};
 use crate::port::files::make_private_dir;
 use crate::port::question::{Answer, Question};
 use crate::port::stop::{Heeding, Stop};
@@ -20,6 +23,44 @@ use crate::flow::library::inventory::Inventory;
 use crate::flow::library::repair::Repairer;
 use crate::flow::library::signatures::is_as_listed;
 use crate::flow::{Context, FlowError};
+
+/// A disc that was in a drive: what was copied from it, and the medium that it is.
+struct GatheredDisc {
+    medium: Carrier,
+    image: Option<Sectors>,
+    volume: Option<Volume>,
+    files: Folder,
+}
+
+impl DiscReader for GatheredDisc {
+    fn title(&self) -> String {
+        self.files.title()
+    }
+
+    fn medium(&self) -> Carrier {
+        self.medium.clone()
+    }
+
+    fn files(&self) -> &[DiscFile] {
+        self.files.files()
+    }
+
+    fn read_at(&self, file: &DiscFile, offset: u64, buf: &mut [u8]) -> Result<usize, ReadError> {
+        self.files.read_at(file, offset, buf)
+    }
+
+    fn absence(&self) -> Option<Absence> {
+        self.files.absence()
+    }
+
+    fn image_sectors(&self) -> Option<Sectors> {
+        self.image
+    }
+
+    fn volume(&self) -> Option<Volume> {
+        self.volume.clone()
+    }
+}
 
 /// What was copied from discs in drives; removed when dropped.
 pub struct GatheredCopies {
@@ -108,16 +149,17 @@ fn copied(
 ) -> Result<Discs, FlowError> {
     let mut copies = Discs { discs: Vec::new(), problems: found.problems };
     for disc in found.discs {
-        let mut copy = copy_of(&*disc, scratch, context)?;
-        if !is_as_listed(&copy, context.stop)? {
+        let mut files = copy_of(&*disc, scratch, context)?;
+        if !is_as_listed(&files, context.stop)? {
             if let Some(whole) = repairer.repaired(&*disc) {
-                copy = copy_of(&*whole, scratch, context)?;
+                files = copy_of(&*whole, scratch, context)?;
             }
         }
         if let Some(absence) = disc.absence() {
             return Err(absence.into());
         }
-        copies.discs.push(Box::new(copy));
+        let (medium, image, volume) = (disc.medium(), disc.image_sectors(), disc.volume());
+        copies.discs.push(Box::new(GatheredDisc { medium, image, volume, files }));
     }
     Ok(copies)
 }
