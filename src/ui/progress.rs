@@ -21,7 +21,7 @@ use crate::port::notice::Notice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 /// Seconds between two lines in a log: an hour of burning makes 120 of them.
@@ -62,6 +62,8 @@ pub struct Reporter {
     packed: Mutex<Option<Paused>>,
     run: Mutex<RunProgress>,
     run_bar: Mutex<Option<ProgressBar>>,
+    /// Those that worked so far: where there are several, each line names its own.
+    drives: Mutex<BTreeSet<String>>,
     repeats: Mutex<Repeats>,
     troubles: Mutex<Troubles>,
     /// Messages of one kind are not shortened.
@@ -103,6 +105,7 @@ impl Reporter {
             packed: Mutex::default(),
             run: Mutex::default(),
             run_bar: Mutex::default(),
+            drives: Mutex::default(),
             repeats: Mutex::default(),
             troubles: Mutex::default(),
             shows_all: false,
@@ -145,6 +148,7 @@ impl Reporter {
         }
         self.begin_command();
         self.event(task_event(task));
+        locked(&self.drives).extend(task.drive.clone());
         if task.what.unit() == Unit::None {
             return;
         }
@@ -152,10 +156,14 @@ impl Reporter {
         locked(&self.run).begun(now);
         self.draw_run(now);
         if self.show == Show::Lines {
-            self.screen.say(&task_line(task));
+            self.screen.say(&task_line(task, self.has_several_drives()));
         }
         let running = self.bar(task, now);
         locked(&self.running).insert(task.id, running);
+    }
+
+    fn has_several_drives(&self) -> bool {
+        locked(&self.drives).len() > 1
     }
 
     fn begin_command(&self) {
@@ -165,7 +173,8 @@ impl Reporter {
     }
 
     fn bar(&self, task: &Task, now: Moment) -> RunningBar {
-        let bar = (self.show == Show::Bar).then(|| self.screen.add_bar(new_bar(task)));
+        let bar = (self.show == Show::Bar)
+            .then(|| self.screen.add_bar(new_bar(task, self.has_several_drives())));
         RunningBar {
             task: task.clone(),
             progress: Progress::default(),
@@ -212,13 +221,13 @@ impl Reporter {
             self.event(progress_event(&running.task, progress));
             locked(&self.run).advanced(&running.task, progress.done);
             if let Some(bar) = &running.bar {
-                bar.set_message(running.line(now));
+                bar.set_message(running.line(now, self.has_several_drives()));
                 self.draw_run(now);
             }
         }
         if self.show == Show::Lines && now.0 - running.lined.0 >= LINES_APART {
             running.lined = now;
-            self.screen.say(&running.line(now));
+            self.screen.say(&running.line(now, self.has_several_drives()));
         }
     }
 
@@ -317,9 +326,10 @@ impl Reporter {
 }
 
 impl RunningBar {
-    fn line(&self, now: Moment) -> String {
+    fn line(&self, now: Moment, names_drive: bool) -> String {
         let rate = self.pace.rate(now, self.progress.done);
-        progress_line(&self.task, self.progress, rate, self.bar.is_none())
+        let heading = heading(&self.task, names_drive);
+        heading + &progress_line(&self.task, self.progress, rate, self.bar.is_none())
     }
 }
 
@@ -356,7 +366,7 @@ impl Listener for Reporter {
     }
 }
 
-fn new_bar(task: &Task) -> ProgressBar {
+fn new_bar(task: &Task, names_drive: bool) -> ProgressBar {
     let bar = ProgressBar::with_draw_target(task.total, ProgressDrawTarget::hidden());
     let template = match task.total {
         Some(_) => "[{bar:8}] {wide_msg}",
@@ -366,7 +376,7 @@ fn new_bar(task: &Task) -> ProgressBar {
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style.progress_chars("=> "));
     }
-    bar.with_message(task_line(task))
+    bar.with_message(task_line(task, names_drive))
 }
 
 /// A line of its own.
@@ -380,16 +390,19 @@ fn run_bar() -> ProgressBar {
 }
 
 /// `packing disc 3, 25.0 GB`
-fn task_line(task: &Task) -> String {
+fn task_line(task: &Task, names_drive: bool) -> String {
     let total = task.total.map(|total| format!(", {}", amount(task, total)));
-    format!("{}{}", heading(task), total.unwrap_or_default())
+    heading(task, names_drive) + &total.unwrap_or_default()
 }
 
-fn heading(task: &Task) -> String {
-    match task.disc {
-        Some(disc) => format!("{} disc {disc}", task.what.word()),
-        None => task.what.word().to_owned(),
-    }
+/// `writing disc 3 in /dev/sr0`
+fn heading(task: &Task, names_drive: bool) -> String {
+    let disc = task.disc.map(|disc| format!(" disc {disc}")).unwrap_or_default();
+    // The title of a drive has its model behind its path.
+    let path = |title: &String| title.split(" (").next().unwrap_or(title).to_owned();
+    let drive = task.drive.as_ref().filter(|_| names_drive).map(path);
+    let drive = drive.map(|drive| format!(" in {drive}")).unwrap_or_default();
+    format!("{}{disc}{drive}", task.what.word())
 }
 
 /// A scan counts entries, everything else counts bytes.
@@ -400,10 +413,10 @@ fn amount(task: &Task, number: u64) -> String {
     }
 }
 
-/// `packing disc 3: 12.5 GB of 25.0 GB (50 %), ratio 0.80, 40.0 MB/s, 5 min left`; a bar shows the
+/// What follows the heading: `: 12.5 GB of 25.0 GB (50 %), ratio 0.80, 40.0 MB/s, 5 min left`; a bar shows the
 /// percent by itself, and needs the room.
 fn progress_line(task: &Task, progress: Progress, rate: Option<u64>, percents: bool) -> String {
-    let mut line = format!("{}: {}", heading(task), amount(task, progress.done));
+    let mut line = format!(": {}", amount(task, progress.done));
     if let Some(total) = task.total {
         line += &format!(" of {}", amount(task, total));
         if percents {
@@ -581,6 +594,35 @@ mod tests {
     }
 
     #[test]
+    fn where_several_drives_work_each_line_names_its_drive() {
+        let (monitor, time, people, _) = reporter(Show::Lines, false);
+        let burning = |drive: &str, disc: u32| {
+            let new = NewTask::new(Activity::Burning).disc(DiscNo(disc));
+            monitor.begin(new.drive(drive.to_owned()))
+        };
+        let writing = |around: &crate::port::monitor::RunningTask, disc: u32| {
+            around.begin(NewTask::new(Activity::Writing).disc(DiscNo(disc)).total(1000))
+        };
+        let one = burning("/dev/sr0 (ASUS BW-16D1HT)", 1);
+        drop(writing(&one, 1));
+        let two = burning("/mnt/shelf", 2);
+        let (one, two) = (writing(&one, 1), writing(&two, 2));
+        let packing = monitor.begin(packing());
+        time.fetch_add(LINES_APART, Ordering::SeqCst);
+        one.done(300);
+        two.done(600);
+        packing.progress(done(2_500_000_000));
+        assert_eq!(
+            people.text(),
+            "writing disc 1, 1.00 kB\nwriting disc 1 in /dev/sr0, 1.00 kB\n\
+             writing disc 2 in /mnt/shelf, 1.00 kB\npacking disc 3, 25.0 GB\n\
+             writing disc 1 in /dev/sr0: 300 B of 1.00 kB (30 %), 10 B/s, 2 min left\n\
+             writing disc 2 in /mnt/shelf: 600 B of 1.00 kB (60 %), 20 B/s, 20 s left\n\
+             packing disc 3: 2.50 GB of 25.0 GB (10 %), ratio 0.80, 83.3 MB/s, 5 min left\n"
+        );
+    }
+
+    #[test]
     fn quiet_says_troubles_and_nothing_else() {
         let (monitor, _, people, results) = reporter(Show::Nothing, true);
         let task = monitor.begin(packing());
@@ -710,22 +752,22 @@ mod tests {
                 true,
             )
         };
-        assert_eq!(line(None, 0, 0), "writing: 0 B");
-        assert_eq!(line(Some(0), 0, 5), "writing: 0 B of 0 B (100 %)");
-        assert_eq!(line(Some(10), 20, 1), "writing: 20 B of 10 B (100 %), 20 B/s");
-        assert_eq!(line(Some(1000), 999, 0), "writing: 999 B of 1.00 kB (99 %)");
+        assert_eq!(line(None, 0, 0), ": 0 B");
+        assert_eq!(line(Some(0), 0, 5), ": 0 B of 0 B (100 %)");
+        assert_eq!(line(Some(10), 20, 1), ": 20 B of 10 B (100 %), 20 B/s");
+        assert_eq!(line(Some(1000), 999, 0), ": 999 B of 1.00 kB (99 %)");
         assert!(line(Some(u64::MAX), u64::MAX - 1, 1).contains("(99 %)"));
         let scan = task(Activity::Scanning, None);
         assert_eq!(
             progress_line(&scan, done(10), Some(2), true),
-            "scanning: 10 entries, ratio 0.80, 2 entries/s"
+            ": 10 entries, ratio 0.80, 2 entries/s"
         );
     }
 
     #[test]
     fn the_bars_templates_are_sound() {
         for total in [None, Some(1)] {
-            let bar = new_bar(&task(Activity::Writing, total));
+            let bar = new_bar(&task(Activity::Writing, total), false);
             assert!(bar.message().starts_with("writing"));
         }
         for template in ["[{bar:8}] {wide_msg}", "{spinner} {wide_msg}", "{wide_msg}"] {

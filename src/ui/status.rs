@@ -1,8 +1,8 @@
 //! What `status` prints: the verdicts, the places, and a row a set.
 
-use super::json::date;
 use super::json::raw_text::RawText;
 use super::json::status::{PlacesObject, SetStatusObject};
+use super::json::{date, numbers};
 use super::lines::some;
 use super::safety::SafetyLine;
 use super::screen::Screen;
@@ -10,7 +10,7 @@ use super::styled::Styled;
 use super::table::{self, Object, Row};
 use crate::model::disc::Encryption;
 use crate::model::path::shown;
-use crate::model::{Bytes, SetName, SetUuid, SnapshotSeq};
+use crate::model::{Bytes, DiscList, DiscNo, SetName, SetUuid, SnapshotSeq};
 use crate::port::clock::Moment;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -37,6 +37,8 @@ pub struct StatusLine {
     pub rows_waiting: u64,
     /// What to insert into a drive next.
     pub wanted: Option<String>,
+    /// Discs that a running coldcut burns and verifies.
+    pub in_work: Vec<DiscNo>,
     pub safety: SafetyLine,
 }
 
@@ -81,6 +83,17 @@ impl Row for StatusLine {
     }
 }
 
+impl StatusLine {
+    fn in_work_line(&self) -> Option<String> {
+        let (discs, set) = (DiscList::of(&self.in_work), &self.set);
+        match self.in_work.len() {
+            0 => None,
+            1 => Some(format!("in work: disc {discs} of {set}; a running coldcut burns it\n")),
+            _ => Some(format!("in work: discs {discs} of {set}; a running coldcut burns them\n")),
+        }
+    }
+}
+
 impl Object for StatusLine {
     type Json = SetStatusObject;
 
@@ -100,6 +113,7 @@ impl Object for StatusLine {
             waiting_size: self.waiting_size.0,
             rows_waiting: self.rows_waiting,
             wanted: self.wanted.clone(),
+            in_work: numbers(&self.in_work),
             safety: self.safety.keys(),
         }
     }
@@ -148,9 +162,10 @@ pub fn print_status(
     }
     screen.result(&places.lines())?;
     table::print(screen, sets)?;
+    let in_work: String = sets.iter().filter_map(StatusLine::in_work_line).collect();
     let wanted = sets.iter().filter_map(|set| set.wanted.as_ref());
-    let wanted = wanted.map(|words| format!("wanted next: {words}\n")).collect::<String>();
-    print_wrapped(screen, Styled::from(wanted.as_str()))
+    let wanted: String = wanted.map(|words| format!("wanted next: {words}\n")).collect();
+    print_wrapped(screen, Styled::from((in_work + &wanted).as_str()))
 }
 
 /// Sentences are broken for a terminal; elsewhere a line is a sentence.
@@ -185,6 +200,7 @@ mod tests {
             waiting_size: Bytes(3),
             rows_waiting: 4,
             wanted: None,
+            in_work: Vec::new(),
             safety: SafetyLine {
                 verdict: SafetyVerdict::NotSafe,
                 dangers: vec!["alas".to_owned()],

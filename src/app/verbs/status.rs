@@ -94,13 +94,16 @@ fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
     }
 }
 
-/// The blank for the first disc that waits for one, or for another copy.
+/// The blank for the first disc that waits for one, or for another copy. Whoever has a disc in work
+/// asks for its blanks.
 fn wanted(glance: &SetGlance) -> Option<String> {
     use crate::catalog::DiscState::{Failed, Staged};
     let first = glance.discs.iter().find(|disc| {
         let number = &disc.info.number;
         let is_staged = matches!(disc.info.state, Staged | Failed);
-        is_staged && !glance.outside.lost.contains(number) || glance.outside.owed.contains(number)
+        let is_waiting = is_staged && !glance.outside.lost.contains(number)
+            || glance.outside.owed.contains(number);
+        is_waiting && !glance.in_work.contains(number)
     })?;
     let copies: Vec<_> = first.media.iter().map(|medium| medium.copy.clone()).collect();
     let wanted = glance.set.copies as usize;
@@ -127,6 +130,7 @@ fn status_line(glance: SetGlance, now: Moment) -> StatusLine {
         waiting_size: glance.status.staged.bytes + glance.status.not_yet.bytes,
         rows_waiting: glance.pending_rows,
         wanted: wanted(&glance),
+        in_work: glance.in_work.clone(),
         safety: safety_line(&glance, now),
     }
 }

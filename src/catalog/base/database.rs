@@ -3,11 +3,13 @@
 use crate::catalog::base::dirs::DirStack;
 use crate::catalog::base::error::{CatalogError, Fault, Result, explain};
 use crate::catalog::base::ids::SetId;
-use crate::catalog::base::lock::{CatalogLock, Held};
+use crate::catalog::base::lock::{self, CatalogLock, Held};
 use crate::catalog::base::part::Part;
 use crate::catalog::base::value::OwnerCache;
+use crate::model::DiscNo;
 use rusqlite::Connection;
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +48,18 @@ impl Catalog {
             Some(lock) => lock.hold(part),
             None => Ok(Held::alone(part)),
         }
+    }
+
+    /// Discs of this set that running coldcuts hold, to burn and to verify them.
+    pub fn discs_in_work(&self, set: SetId) -> Vec<DiscNo> {
+        let held = lock::held(&self.path).into_iter();
+        let discs: BTreeSet<DiscNo> = held
+            .filter_map(|part| match part {
+                Part::Disc(of, disc) if of == set => Some(disc),
+                _ => None,
+            })
+            .collect();
+        discs.into_iter().collect()
     }
 
     /// How long a transaction waits for those of other writers; without this, a few seconds.

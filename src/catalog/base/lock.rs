@@ -327,6 +327,15 @@ fn open(path: &Path) -> io::Result<File> {
     open_own(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
 }
 
+/// What living writers hold. It changes nothing; a lock file that cannot be read says nothing.
+pub(in crate::catalog) fn held(catalog: &Path) -> Vec<Part> {
+    let Ok(file) = open_own(OpenOptions::new().read(true), &beside(catalog)) else {
+        return Vec::new();
+    };
+    let lines = lines(&file).unwrap_or_default();
+    alive(&file, &lines).flat_map(|line| line.parts.clone()).collect()
+}
+
 /// More than this is not a lock file of coldcut's.
 const LONGEST: u64 = 1 << 20;
 

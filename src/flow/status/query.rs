@@ -7,7 +7,7 @@ use crate::catalog::{
 };
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
-use crate::model::{Kind, RelPath, SetName, SnapshotSeq};
+use crate::model::{DiscNo, Kind, RelPath, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 
 use crate::flow::burn::records::is_staged;
@@ -35,6 +35,8 @@ pub struct SetGlance {
     /// Differences without content that are on no disc yet.
     pub pending_rows: u64,
     pub outside: Outside,
+    /// Discs that a running coldcut burns and verifies, or is about to.
+    pub in_work: Vec<DiscNo>,
 }
 
 /// All sets, or the named one; how each is to be judged is asked by its name.
@@ -62,6 +64,7 @@ pub fn glance(
             status,
             pending_rows: catalog.pending_rows(set.id)?,
             outside,
+            in_work: catalog.discs_in_work(set.id),
             set,
         })
     };
