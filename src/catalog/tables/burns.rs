@@ -12,18 +12,23 @@ use crate::port::clock::Moment;
 use rusqlite::params;
 
 impl Catalog {
-    /// A medium is about to be written; it counts for nothing until it is verified.
+    /// A medium is about to be written; it counts for nothing until it is verified. Its number is
+    /// the next one, and not less than `least`; whoever else begins one gets another.
     pub fn begin_copy(
         &mut self,
         set: SetId,
         disc: DiscNo,
-        copy: CopyNo,
+        least: CopyNo,
         medium: &Carrier,
         at: Moment,
-    ) -> Result<()> {
+    ) -> Result<CopyNo> {
         self.write("recording a burn", |tx| {
             check_closed(tx, set, disc)?;
-            insert(tx, set, disc, copy, medium, "", at)
+            let sql = "SELECT COALESCE(max(copy), 0) + 1 FROM copies WHERE set_id=? AND disc=?";
+            let next: u32 = tx.query_row(sql, params![set.0, disc.0], |row| row.get(0))?;
+            let copy = CopyNo(next.max(least.0));
+            insert(tx, set, disc, copy, medium, "", at)?;
+            Ok(copy)
         })
     }
 

@@ -194,12 +194,8 @@ impl Records for OwnCatalog<'_> {
     fn begin(&mut self, copy: NewCopy) -> Result<CopyNo, FlowError> {
         let NewCopy { disc, medium, at, least } = copy;
         let OwnCatalog { catalog, set } = self;
-        let copies = catalog.copies(*set, disc)?;
-        let next = copies.iter().map(|copy| copy.number.0 + 1).max().unwrap_or(1);
-        let number = CopyNo(next.max(least.0));
         catalog.record_burn(*set, disc, at)?;
-        catalog.begin_copy(*set, disc, number, &medium, at)?;
-        Ok(number)
+        Ok(catalog.begin_copy(*set, disc, least, &medium, at)?)
     }
 
     fn keep(&mut self, record: DiscEvent) -> Result<(), FlowError> {

@@ -2,3 +2,4 @@
 
 pub mod migrate;
 pub mod watch;
+mod watched_discs;

@@ -6,24 +6,28 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::Duration;
 
-use crate::catalog::{Catalog, ClosedDiscInfo, Held, KnownSet};
+use crate::catalog::{Catalog, KnownSet};
 use crate::drive::{Absence, Drive, DriveError, Pile};
 use crate::model::{DiscIdentity, DiscNo, InUse, SetName};
 use crate::port::cause::Cause;
 use crate::port::clock::{Deadline, pause};
+use crate::port::disc_count::DiscCount;
 use crate::port::notice::{
     CatalogNotice, DiscNotice, DriveNotice, Notice, StagingNotice, WatchNotice,
 };
 use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
 
 use crate::flow::WaitLimit;
-use crate::flow::base::turn::{hold_disc, open_to_record};
-use crate::flow::burn::records::{Copies, waiting};
-use crate::flow::burn::station::{Drives, Station, medium_wanted};
+use crate::flow::base::turn::open_to_record;
+use crate::flow::burn::dispatcher::TRIES;
+use crate::flow::burn::records::{Copies, OwnCatalog, waiting};
+use crate::flow::burn::recovery_groups::Grouping;
+use crate::flow::burn::station::{Drives, Station, Turn, TurnEnd};
 use crate::flow::care::verify::{CheckedDisc, VerifyRequest, verify_from};
-use crate::flow::drill::drill_without_keys;
+use crate::flow::drill::{drill_without_keys, refuse_unreadable};
 use crate::flow::library::insertion::{Came, comes_back, put_away};
 use crate::flow::library::inventory::Trust;
+use crate::flow::service::watched_discs::{NextDisc, Share, Taken, WatchedDiscs};
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::staging::lost::lost_discs;
 use crate::flow::{Context, FlowError};
@@ -73,16 +77,6 @@ struct Written {
     insertion: Option<u64>,
 }
 
-/// A disc that waits to be burned, or to be read back.
-struct NextDisc {
-    set: KnownSet,
-    disc: ClosedDiscInfo,
-    /// What to insert for it.
-    wanted: WantedMedium,
-    /// It may be on a medium already.
-    may_be_burned: bool,
-}
-
 /// Runs until it is stopped, or (if so asked) until all that was staged is safe.
 pub fn watch(
     request: &WatchRequest,
@@ -93,10 +87,10 @@ pub fn watch(
     let none = WaitLimit::AtMost(Duration::ZERO);
     let context = Context { wait_limit: none, turn: none, ..context };
     let all = request.devices.iter().zip(drives).enumerate();
+    let discs = &WatchedDiscs::default();
     thread::scope(|scope| {
         let watches = all.map(|(at, (device, drives))| {
-            let mut watch = Watch::new(request, device, context);
-            watch.tells_lost = at == 0;
+            let watch = Watch::new(request, (at, device), discs, context);
             scope.spawn(move || watch.run_among(drives, request.devices.len()))
         });
         // All of them are begun before one is waited for.
@@ -144,11 +138,12 @@ enum WaitReason {
 
 struct Watch<'a> {
     request: &'a WatchRequest,
+    /// Which of several watches this is: the first one says what is lost.
+    number: usize,
     device: &'a Path,
+    discs: &'a WatchedDiscs,
     context: Context<'a>,
     report: WatchReport,
-    /// Of several watches one says what is lost.
-    tells_lost: bool,
     /// What was said last: nobody wants to read it twice.
     said: Option<WaitReason>,
     /// Discs whose staging is gone, as far as that was told.
@@ -158,13 +153,19 @@ struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    fn new(request: &'a WatchRequest, device: &'a Path, context: Context<'a>) -> Watch<'a> {
+    fn new(
+        request: &'a WatchRequest,
+        (number, device): (usize, &'a Path),
+        discs: &'a WatchedDiscs,
+        context: Context<'a>,
+    ) -> Watch<'a> {
         Watch {
             request,
+            number,
             device,
+            discs,
             context,
             report: WatchReport::default(),
-            tells_lost: true,
             said: None,
             lost: Vec::new(),
             done: None,
@@ -174,6 +175,7 @@ impl<'a> Watch<'a> {
     /// To its end, which is said where others go on.
     fn run_among(mut self, drives: &mut Drives, of: usize) -> (WatchReport, Result<(), FlowError>) {
         let end = self.run(drives);
+        self.discs.has_medium(self.number); // it asks for none any more
         match &end {
             Ok(()) | Err(FlowError::Stopped(_)) => {}
             Err(error) if of > 1 => {
@@ -206,7 +208,10 @@ impl<'a> Watch<'a> {
                 WatchedMedium::Blank if waiting.is_empty() => {
                     self.idle(WaitReason::NothingStaged, WatchNotice::NothingStaged.into())?;
                 }
-                WatchedMedium::Blank => self.burn(&for_blank(&waiting), drives)?,
+                WatchedMedium::Blank => {
+                    let discs = self.discs.for_blank(self.number, &waiting);
+                    self.burn(&discs, drives)?
+                }
                 WatchedMedium::Written(disc) if self.done.as_ref() == Some(&disc) => {
                     pause(LOOK, self.context.stop).map_err(FlowError::from)?;
                 }
@@ -219,12 +224,12 @@ impl<'a> Watch<'a> {
                     Ok(None) => self.check(disc, drives)?,
                 },
                 WatchedMedium::Nothing if drives.are_served() => {
-                    self.fetch(waiting.first(), drives)?;
+                    self.fetch(&waiting, drives)?;
                     if self.report.is_short_of_discs && self.request.until_done {
                         return Ok(());
                     }
                 }
-                WatchedMedium::Nothing => self.call(waiting.first(), drives)?,
+                WatchedMedium::Nothing => self.call(&waiting, drives)?,
             }
         }
     }
@@ -239,10 +244,11 @@ impl<'a> Watch<'a> {
         for set in catalog.sets()? {
             self.tell_lost(&catalog, &set, &staging)?;
             for disc in waiting(&catalog, &set, &staging)? {
-                let copies = Copies::of(&catalog.copies(set.id, disc.number)?);
-                let wanted = medium_wanted(&set, &disc, &copies, set.copies as usize);
-                let may_be_burned = copies.unread_in_drive().is_some();
-                all.push(NextDisc { set: set.clone(), disc, wanted, may_be_burned });
+                let copies = match self.discs.copies(set.id, disc.number) {
+                    Some(in_work) => in_work,
+                    None => Copies::of(&catalog.copies(set.id, disc.number)?),
+                };
+                all.push(NextDisc { set: set.clone(), disc, copies });
             }
         }
         Ok(all)
@@ -254,7 +260,7 @@ impl<'a> Watch<'a> {
         set: &KnownSet,
         staging: &Staging,
     ) -> Result<(), FlowError> {
-        if !self.tells_lost {
+        if self.number > 0 {
             return Ok(());
         }
         for disc in lost_discs(catalog, set, staging)? {
@@ -285,13 +291,12 @@ impl<'a> Watch<'a> {
     }
 
     /// Asks for what is wanted next, and waits a while for anything to be inserted.
-    fn call(&mut self, next: Option<&NextDisc>, drives: &mut Drives) -> Result<(), FlowError> {
+    fn call(&mut self, waiting: &[NextDisc], drives: &mut Drives) -> Result<(), FlowError> {
         self.done = None;
         let drive = &mut *drives.burner;
-        let wanted = match next {
-            Some(next) => next.wanted.clone(),
-            None => WantedMedium::any(None, DiscChoice::ToVerifyWhileIdle),
-        };
+        let wanted = self.discs.ask(self.number, waiting);
+        let wanted =
+            wanted.unwrap_or_else(|| WantedMedium::any(None, DiscChoice::ToVerifyWhileIdle));
         let title = drive.title();
         let request = InsertRequest { drive: title.clone(), wanted: wanted.clone() };
         if self.is_new(WaitReason::Wanted(wanted)) {
@@ -307,10 +312,14 @@ impl<'a> Watch<'a> {
 
     /// The loader brings the next disc, if one is needed; while it has none, it is asked again now
     /// and then.
-    fn fetch(&mut self, next: Option<&NextDisc>, drives: &mut Drives) -> Result<(), FlowError> {
+    fn fetch(&mut self, waiting: &[NextDisc], drives: &mut Drives) -> Result<(), FlowError> {
         self.done = None;
-        if next.is_none() {
-            return self.idle(WaitReason::NothingStaged, WatchNotice::NothingToLoad.into());
+        match self.discs.ask(self.number, waiting) {
+            Some(_) => {}
+            None if waiting.is_empty() => {
+                return self.idle(WaitReason::NothingStaged, WatchNotice::NothingToLoad.into());
+            }
+            None => return Ok(pause(LOOK, self.context.stop)?),
         }
         let drive = drives.burner.title();
         let slot = drives.burner.slot().ok_or_else(|| FlowError::NoSlot(drive.clone()))?;
@@ -322,21 +331,27 @@ impl<'a> Watch<'a> {
         self.idle(WaitReason::LoaderEmpty, WatchNotice::LoaderEmpty { drive }.into())
     }
 
-    /// The first of these discs that no other coldcut burns.
+    /// Makes a copy of the first of these discs that lacks one which nobody makes.
     fn burn(&mut self, discs: &[&NextDisc], drives: &mut Drives) -> Result<(), FlowError> {
         let staging = Staging::open(&self.request.staging)?;
         let mut catalog = match open_to_record(&self.request.catalog, self.context) {
             Err(FlowError::OthersTurn { what, pid }) => return self.wait_for(what, pid),
             opened => opened?,
         };
-        let Some((next, _claim)) = self.claim(&catalog, discs)? else { return Ok(()) };
+        let share = match self.discs.take(&catalog, discs, self.context)? {
+            Taken::Share(share) => share,
+            Taken::InWork => return Ok(pause(LOOK, self.context.stop)?),
+            Taken::InUse(what, pid) => return self.wait_for(what, pid),
+        };
+        self.discs.has_medium(self.number);
         self.said = None;
-        let NextDisc { set, disc, .. } = next;
-        match self.drill_and_burn(&mut catalog, &staging, next, drives) {
+        let disc = share.order.disc.number;
+        let Some(next) = discs.iter().find(|next| next.is_of(&share)) else { return Ok(()) };
+        match self.drill_and_burn(&mut catalog, &staging, &next.set, &share, drives) {
             Ok(false) => {}
             Ok(true) => {
                 crate::flow::base::turn::ended_well(&catalog, self.context);
-                self.report.burned.push((set.facts.name.to_string(), disc.number.0));
+                self.report.burned.push((next.set.facts.name.to_string(), disc.0));
             }
             Err(error) if ends_watch(&error) => return Err(error),
             Err(error) => self.tell(error, drives)?,
@@ -344,36 +359,44 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    /// `None`: another coldcut burns them all. That is told, and waited for.
-    fn claim<'n>(
-        &mut self,
-        catalog: &Catalog,
-        discs: &[&'n NextDisc],
-    ) -> Result<Option<(&'n NextDisc, Held)>, FlowError> {
-        let mut in_use = None;
-        for next in discs {
-            match hold_disc(catalog, &next.set, next.disc.number, self.context) {
-                Err(FlowError::OthersTurn { what, pid }) => in_use = in_use.or(Some((what, pid))),
-                held => return Ok(Some((next, held?))),
-            }
-        }
-        in_use.map_or(Ok(()), |(what, pid)| self.wait_for(what, pid)).map(|()| None)
-    }
-
     fn wait_for(&mut self, what: InUse, pid: Option<u32>) -> Result<(), FlowError> {
         let notice = CatalogNotice::of_in_use(what.clone(), pid);
         self.idle(WaitReason::InUse(what), notice.into())
     }
 
+    /// One try to make one copy. Whether the disc is safe now.
     fn drill_and_burn(
         &self,
         catalog: &mut Catalog,
         staging: &Staging,
-        NextDisc { set, disc, .. }: &NextDisc,
+        set: &KnownSet,
+        share: &Share,
         drives: &mut Drives,
     ) -> Result<bool, FlowError> {
-        drill_without_keys(catalog, staging, set, disc, self.context)?;
-        Station { staging, set, drives, context: self.context }.burn_one(catalog, disc)
+        let (context, disc) = (self.context, &share.order.disc);
+        share.once(|| {
+            drill_without_keys(catalog, staging, set, disc, context)?;
+            refuse_unreadable(catalog, set, disc)?;
+            context.monitor.count_discs(DiscCount::begin);
+            Ok(())
+        })?;
+        let mut records = OwnCatalog { catalog, set: set.id };
+        let turn = Turn::Burn { look: true };
+        let mut station = Station { staging, set, drives, context };
+        match station.turn(&share.order, &share.copies, turn, &mut records)? {
+            TurnEnd::Failed { why, is_blank_lost } => {
+                let is_last = share.lose(is_blank_lost) >= TRIES;
+                return if is_last { Err(why.of(disc.number)) } else { Ok(false) };
+            }
+            TurnEnd::Good | TurnEnd::HandedOver(_) => share.is_good(),
+        }
+        let is_safe = share.is_safe();
+        if is_safe {
+            context.monitor.count_discs(|count| count.end(true));
+            // Those of a group that is full now wait like any other disc.
+            Grouping::new(staging, set, context).make_due(catalog)?;
+        }
+        Ok(is_safe)
     }
 
     /// A failure ends this disc's turn and not the watch; the medium is ejected, so that it is
@@ -470,12 +493,6 @@ fn is_blank(drive: &mut dyn Drive) -> Result<bool, FlowError> {
     }
 }
 
-/// What goes onto a blank, in this order: discs that may be on a medium already come last.
-fn for_blank(waiting: &[NextDisc]) -> Vec<&NextDisc> {
-    let (last, first): (Vec<_>, Vec<_>) = waiting.iter().partition(|next| next.may_be_burned);
-    first.into_iter().chain(last).collect()
-}
-
 /// The disc that waits to be read back and is in the drive.
 fn inside<'a>(
     waiting: &'a [NextDisc],
@@ -570,7 +587,8 @@ mod tests {
             until_done: false,
             trust: Trust::default(),
         };
-        let mut watch = Watch::new(&request, Path::new("/dev/fake"), bench.context());
+        let discs = WatchedDiscs::default();
+        let mut watch = Watch::new(&request, (0, Path::new("/dev/fake")), &discs, bench.context());
         let wanted = |which| WaitReason::Wanted(WantedMedium::any(None, which));
         for (said, is_new) in [
             (WaitReason::NothingStaged, true),

@@ -1,11 +1,17 @@
 //! Several drives and a person who changes their media.
 
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
+
 use crate::catalog::{Access, Catalog, DiscState};
 use crate::drive::fake::{Act, Condition, DriveAction, FakeDrive, PATH, image_on};
 use crate::drive::{DeviceError, Drive};
 use crate::flow::burn::dispatcher::Roles;
 use crate::flow::burn::station::Drives;
 use crate::flow::tests::media::{FlowBench, fill_two_discs, is_copy};
+use crate::port::fake_operator::FakeOperator;
+use crate::port::wanted::InsertRequest;
+use crate::ui::words::insertion::medium;
 
 /// A drive into which these media are put when they are asked for.
 fn tray(bench: &FlowBench, media: &[&str]) -> FakeDrive {
@@ -95,4 +101,67 @@ fn several_drives_are_watched_and_each_disc_is_burned_once() {
     let written =
         ["one", "two", "three"].iter().filter(|name| image_on(&bench.path(name)).is_some());
     assert_eq!(written.count(), 2);
+}
+
+/// Each burn waits until the other one has begun: a watch that made one copy after the other would
+/// wait in vain.
+#[test]
+fn two_copies_of_a_disc_are_burned_at_once_by_a_watch() {
+    let bench = FlowBench::new();
+    bench.backup(2, None);
+    let trays = [tray(&bench, &["one"]), tray(&bench, &["two"])];
+    let begun = Arc::new((Mutex::new(0), Condvar::new()));
+    for tray in &trays {
+        let begun = begun.clone();
+        tray.at_each_act(move |_, act| {
+            let (Act::Burn(_), (count, change)) = (act, &*begun) else { return Ok(()) };
+            let mut count = count.lock().unwrap();
+            *count += 1;
+            change.notify_all();
+            let alone = |count: &mut i32| *count < 2;
+            let waited = change.wait_timeout_while(count, Duration::from_secs(60), alone).unwrap();
+            assert!(!waited.1.timed_out(), "one copy is burned after the other");
+            Ok(())
+        });
+    }
+    let mut drives = trays.clone().map(|tray| with_roles(&tray, Roles::BOTH));
+    let report = bench.watch_in(&mut drives, true, &bench.person).unwrap();
+    assert_eq!((report.burned.len(), report.failures), (1, 0), "{:?}", bench.monitor.words());
+    assert_eq!(discs(&bench), [(DiscState::Verified, 2)]);
+    assert_eq!((burns(&trays[0]), burns(&trays[1])), (1, 1));
+    is_copy(&bench.path("one"), &bench.path("two"));
+}
+
+/// Nobody inserts anything before both drives have asked.
+#[test]
+fn two_empty_drives_of_a_watch_ask_for_different_discs_and_copies() {
+    for (copies, expected) in
+        [(1, ["a blank disc for disc 1", "a blank disc for disc 2"]), (2, ["copy 1", "copy 2"])]
+    {
+        let bench = FlowBench::new();
+        if copies == 1 {
+            fill_two_discs(&bench);
+        }
+        bench.backup(copies, None);
+        let trays = [tray(&bench, &[]), tray(&bench, &[])];
+        let asked = Mutex::new(Vec::new());
+        let person = FakeOperator::yes().inserting(|request: &InsertRequest| {
+            let mut asked = asked.lock().unwrap();
+            asked.push(medium(&request.wanted));
+            if asked.len() == 2 {
+                trays[0].will_get(&[&bench.path("one")]);
+                trays[1].will_get(&[&bench.path("two")]);
+            }
+        });
+        let mut drives = trays.clone().map(|tray| with_roles(&tray, Roles::BOTH));
+        let report = bench.watch_in(&mut drives, true, &person).unwrap();
+        assert_eq!(report.failures, 0, "{:?}", bench.monitor.words());
+        drop(person);
+        let mut first = asked.into_inner().unwrap();
+        first.truncate(2);
+        first.sort();
+        let fits = first.iter().zip(expected).all(|(asked, words)| asked.contains(words));
+        assert!(fits, "{first:?}");
+        assert!(discs(&bench).iter().all(|disc| *disc == (DiscState::Verified, copies as usize)));
+    }
 }
