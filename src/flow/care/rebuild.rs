@@ -136,7 +136,10 @@ pub fn rebuild(
         inventory.unnamed.append(&mut found_set.unnamed);
     }
     refuse_gone(&inventory)?;
-    found_copies::record(new.catalog(), &inventory.sets, &mut report.sets, context)?;
+    found_copies::record(new.catalog(), &inventory.sets, context)?;
+    for set in &mut report.sets {
+        set.unproven = unread(new.catalog(), set.uuid)?;
+    }
     for unnamed in inventory.unnamed.drain(..) {
         report.unreadable += 1;
         let thing = inventory.from.display().to_string();
@@ -184,6 +187,16 @@ fn present_sets(
 
 fn is_empty(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.len() == 0)
+}
+
+/// Discs of which no copy was read back yet.
+fn unread(catalog: &Catalog, uuid: SetUuid) -> Result<Vec<DiscNo>, CatalogError> {
+    let Some(set) = catalog.sets()?.into_iter().find(|set| set.facts.uuid == uuid) else {
+        return Ok(Vec::new());
+    };
+    let discs = catalog.discs(set.id)?.into_iter();
+    let unread = discs.filter(|disc| disc.state == DiscState::Burned);
+    Ok(unread.map(|disc| disc.number).collect())
 }
 
 /// A set goes from the present catalog into the new one as it goes onto a disc and back.

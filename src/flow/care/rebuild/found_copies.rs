@@ -4,11 +4,11 @@
 
 use std::collections::HashMap;
 
-use crate::catalog::{Catalog, CatalogError, DiscState};
+use crate::catalog::{Catalog, CatalogError};
 use crate::port::clock::Moment;
+use crate::port::notice::ShelfNotice;
 
 use crate::flow::Context;
-use crate::flow::care::rebuild::RebuiltSet;
 use crate::flow::library::inventory::{FoundDisc, FoundSet};
 use crate::flow::library::shelves::{Visit, as_met, meet};
 
@@ -17,15 +17,13 @@ use crate::flow::library::shelves::{Visit, as_met, meet};
 pub(super) fn record(
     catalog: &mut Catalog,
     found: &[FoundSet],
-    rebuilt: &mut [RebuiltSet],
     context: Context,
 ) -> Result<(), CatalogError> {
     let mut shelves = HashMap::new();
     let media = found.iter().flat_map(|set| set.discs.values()).flat_map(|found| &found.copies);
     for dir in media.filter_map(|copy| Some(copy.medium().shelf()?.to_owned())) {
         if !shelves.contains_key(&dir) {
-            let say =
-                |notice: crate::port::notice::ShelfNotice| context.monitor.note(notice.into());
+            let say = |notice: ShelfNotice| context.monitor.note(notice.into());
             let here = meet(catalog, &dir, Visit::Read, &say)?;
             shelves.insert(dir, here);
         }
@@ -38,11 +36,6 @@ pub(super) fn record(
                 let medium = as_met(&copy.medium(), &shelves);
                 catalog.record_copy(known.id, number, &medium, "", closed(disc))?;
             }
-        }
-        let unread = catalog.discs(known.id)?.into_iter();
-        let unread = unread.filter(|disc| disc.state == DiscState::Burned);
-        if let Some(set) = rebuilt.iter_mut().find(|set| set.uuid == of_set.uuid) {
-            set.unproven = unread.map(|disc| disc.number).collect();
         }
     }
     Ok(())
