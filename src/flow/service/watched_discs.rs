@@ -3,6 +3,7 @@
 //! same medium, and copies of one disc are made in several drives at once.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::catalog::{Catalog, ClosedDiscInfo, CopyNo, Held, KnownSet, SetId};
@@ -144,27 +145,38 @@ impl WatchedDiscs {
         let mut in_use = None;
         for next in discs {
             let mut now = self.now();
-            if !now.discs.contains_key(&next.key()) {
-                let claim = match hold_disc(catalog, &next.set, next.disc.number, context) {
+            let work = match now.discs.entry(next.key()) {
+                Entry::Occupied(known) => known.into_mut(),
+                Entry::Vacant(place) => match begin(catalog, next, context) {
                     Err(FlowError::OthersTurn { what, pid }) => {
                         in_use = in_use.or(Some(Taken::InUse(what, pid)));
                         continue;
                     }
-                    held => held?,
-                };
-                // Another coldcut may have made it safe meanwhile, or fill it up.
-                let order = BurnOrder::of(catalog, next.set.id, next.disc.number)?;
-                let lacks = |order: &BurnOrder| order.copies.good.len() < order.wanted;
-                let Some(order) = order.filter(lacks) else { continue };
-                now.discs.insert(next.key(), DiscWork::new(order, claim));
-            }
-            if let Some(work) = now.discs.get_mut(&next.key()).filter(|work| work.missing() > 0) {
+                    begun => match begun? {
+                        Some(work) => place.insert(work),
+                        None => continue,
+                    },
+                },
+            };
+            if work.missing() > 0 {
                 work.drives += 1;
                 return Ok(Taken::Share(work.share(self, next.key())));
             }
         }
         Ok(in_use.unwrap_or(Taken::InWork))
     }
+}
+
+/// `None`: another coldcut made it safe meanwhile, or fills it up.
+fn begin(
+    catalog: &Catalog,
+    next: &NextDisc,
+    context: Context,
+) -> Result<Option<DiscWork>, FlowError> {
+    let claim = hold_disc(catalog, &next.set, next.disc.number, context)?;
+    let order = BurnOrder::of(catalog, next.set.id, next.disc.number)?;
+    let order = order.filter(|order| order.copies.good.len() < order.wanted);
+    Ok(order.map(|order| DiscWork::new(order, claim)))
 }
 
 impl InWork {

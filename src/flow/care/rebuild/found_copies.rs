@@ -3,6 +3,7 @@
 //! those, and which of them is found out when it is read.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::catalog::{Catalog, CatalogError};
 use crate::port::clock::Moment;
@@ -22,10 +23,10 @@ pub(super) fn record(
     let mut shelves = HashMap::new();
     let media = found.iter().flat_map(|set| set.discs.values()).flat_map(|found| &found.copies);
     for dir in media.filter_map(|copy| Some(copy.medium().shelf()?.to_owned())) {
-        if !shelves.contains_key(&dir) {
+        if let Entry::Vacant(unmet) = shelves.entry(dir) {
             let say = |notice: ShelfNotice| context.monitor.note(notice.into());
-            let here = meet(catalog, &dir, Visit::Read, &say)?;
-            shelves.insert(dir, here);
+            let here = meet(catalog, unmet.key(), Visit::Read, &say)?;
+            unmet.insert(here);
         }
     }
     for known in catalog.sets()? {
