@@ -6,10 +6,10 @@ cd "$(dirname "$0")/.."
 
 # What discs are made and read with, and what tests look at them with; then what the build needs:
 # sequoia's cryptography is nettle's, bound at build time by bindgen (clang); libudev tells of
-# inserted discs; SQLite and zstd are compiled here (gcc).
+# inserted discs; SQLite and zstd are compiled here (gcc). Every bzip2 that people may have.
 packages=(
   xorriso par2 gddrescue bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
-  strace faketime e2fsprogs
+  strace faketime e2fsprogs lbzip2 pbzip2 busybox p7zip-full
   udev systemd shellcheck umockdev gir1.2-umockdev-1.0 python3-gi
   nettle-dev libudev-dev clang libclang-dev pkg-config gcc libc6-dev
 )

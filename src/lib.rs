@@ -52,6 +52,7 @@ pub mod process {
 #[doc(hidden)]
 pub mod fuzzing {
     pub use crate::catalog::{Catalog, CatalogError};
+    pub use crate::codec::bzip2_frames::fuzzing::{bzip2_agrees_with_the_crate, bzip2_comes_back};
     pub use crate::codec::openpgp::{Checker, Locks, Opener};
     pub use crate::codec::read_member::read_member;
     pub use crate::drive::fuzzing::{descriptor, replies, volume, words};

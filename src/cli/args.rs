@@ -5,7 +5,7 @@ mod common;
 mod media;
 mod set;
 
-pub use common::{Burning, Common, KeyArgs, LoaderArgs, Signing};
+pub use common::{Burning, Common, FrameCoding, KeyArgs, LoaderArgs, Signing};
 pub use media::{
     CheckArgs, CopyArgs, GiveUpArgs, KeysheetArgs, LocateArgs, MigrateArgs, StatusArgs,
 };
@@ -126,6 +126,8 @@ pub struct BackupArgs {
     /// Compression of archives [default: the set's, initially bzip2]
     #[arg(long, value_name = "HOW", value_parser = values::compression())]
     pub compress: Option<Compression>,
+    #[command(flatten)]
+    pub frames: FrameCoding,
     /// Add recovery data for P percent of each disc [default: the set's, initially 0]
     #[arg(long, value_name = "P", value_parser = values::percent)]
     pub parity: Option<u8>,
@@ -325,6 +327,8 @@ pub struct RescueArgs {
 
 #[derive(Args, Debug)]
 pub struct FlushArgs {
+    #[command(flatten)]
+    pub frames: FrameCoding,
     /// Do not test a sample of each disc with standard tools
     #[arg(long)]
     pub no_drill: bool,

@@ -1,6 +1,7 @@
 //! Values of options: each parser's error says what is allowed, because clap shows just that.
 
 use crate::catalog::CopyNo;
+use crate::codec::bzip2_frames::Bzip2Coder;
 use crate::drive::{Engine, Speed};
 use crate::flow::WaitLimit;
 use crate::model::disc::{Compression, DiscName, Ratio};
@@ -157,6 +158,11 @@ fn positive(text: &str) -> Option<u32> {
 pub fn compression() -> impl TypedValueParser<Value = Compression> {
     PossibleValuesParser::new(["bzip2", "zstd", "none"])
         .try_map(|word| Compression::from_word(&word).ok_or("allowed: bzip2, zstd, none"))
+}
+
+pub fn bzip2_coder() -> impl TypedValueParser<Value = Bzip2Coder> {
+    PossibleValuesParser::new(Bzip2Coder::WORDS)
+        .try_map(|word| Bzip2Coder::from_word(&word).ok_or("allowed: own, crate"))
 }
 
 /// One name, not a path: it is looked for in every directory.

@@ -210,7 +210,7 @@ fn find(bytes: &[u8], needle: &[u8], from: usize) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frames::compress;
+    use super::super::bzip2_frames::Bzip2Frames;
     use super::*;
 
     fn noise(len: usize) -> Vec<u8> {
@@ -220,7 +220,7 @@ mod tests {
     }
 
     fn packed(raw: &[u8]) -> Vec<u8> {
-        compress(Compression::Bzip2, raw)
+        Bzip2Frames::default().compress(raw)
     }
 
     /// All that a reader gives, and the words of its error.

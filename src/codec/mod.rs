@@ -3,6 +3,8 @@
 
 pub mod acl;
 pub mod ahead;
+mod bzip2;
+pub mod bzip2_frames;
 pub mod frames;
 pub mod member;
 pub mod openpgp;

@@ -238,7 +238,8 @@ impl<R: Read> Read for SalvagedText<R> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::frames::{LineFrames, compress};
+    use super::super::bzip2_frames::Bzip2Frames;
+    use super::super::frames::{self, LineFrames};
     use super::*;
     use std::io::{BufRead, BufReader};
 
@@ -246,6 +247,10 @@ mod tests {
         let mut bytes = vec![0; len];
         getrandom::fill(&mut bytes).unwrap();
         bytes
+    }
+
+    fn compress(compression: Compression, raw: &[u8]) -> Vec<u8> {
+        frames::compress(&Bzip2Frames::default(), compression, raw)
     }
 
     fn pieces(compression: Compression, bytes: &[u8]) -> Vec<SalvagedPiece> {
@@ -330,7 +335,7 @@ mod tests {
 
     #[test]
     fn the_lines_behind_a_damaged_place_are_read() {
-        let mut frames = LineFrames::new(Vec::new());
+        let mut frames = LineFrames::new(Vec::new(), &Default::default());
         let line = |n: usize| format!("{n:0700}\n");
         (0..4000).for_each(|n| frames.line(line(n).as_bytes()).unwrap());
         let (mut bytes, _) = frames.finish().unwrap();

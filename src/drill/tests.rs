@@ -1,7 +1,7 @@
 //! What is chosen and compared, and the quick sample over a disc of a few hand-made files.
 
 use super::*;
-use crate::codec::frames::compress;
+use crate::codec::bzip2_frames::Bzip2Frames;
 use crate::codec::openpgp::{Locks, Sealer};
 use crate::format::heading::Heading;
 use crate::format::index_line;
@@ -47,7 +47,7 @@ fn archive(number: u32, files: &[(&str, Vec<u8>)]) -> (Vec<u8>, Vec<IndexRow>) {
         // Without the two blocks at the end.
         let frames: Vec<u8> = tar[..tar.len() - 1024]
             .chunks(FRAME_BYTES)
-            .flat_map(|piece| compress(Compression::Bzip2, piece))
+            .flat_map(|piece| Bzip2Frames::default().compress(piece))
             .collect();
         rows.push(row(number, name, (bytes.len() as u64, frames.len() as u64, 0), content));
         bytes.extend(frames);
@@ -108,7 +108,7 @@ impl DrillBench {
     /// One archive is all that is on it, with INDEX.
     fn hold(&mut self, sealer: &Sealer, archive: &[u8], rows: &[IndexRow]) {
         self.known.clear();
-        self.put(sealer, "INDEX.tsv.bz2.gpg", &compress(Compression::Bzip2, &index_text(rows)));
+        self.put(sealer, "INDEX.tsv.bz2.gpg", &Bzip2Frames::default().compress(&index_text(rows)));
         self.put(sealer, ARCHIVE, archive);
     }
 

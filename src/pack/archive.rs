@@ -1,9 +1,11 @@
 //! One archive in the making: members into frames, frames through all processors into the spool.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crossbeam_channel::{Receiver, Sender, unbounded};
 
+use crate::codec::bzip2_frames::Bzip2Frames;
 use crate::codec::frames::{FRAME_BYTES, compress, worst_case};
 use crate::codec::member::END_OF_ARCHIVE;
 use crate::codec::spool::{Spool, SpoolError};
@@ -52,6 +54,7 @@ enum FrameResult {
 /// spool, and the lengths of all whose place there is known.
 struct Frames {
     compression: Compression,
+    bzip2: Arc<Bzip2Frames>,
     spool: Spool,
     /// Bytes of each frame in the spool, in order.
     lengths: Vec<u64>,
@@ -65,9 +68,10 @@ struct Frames {
 }
 
 impl Frames {
-    fn new(compression: Compression, spool: Spool) -> Frames {
+    fn new(compression: Compression, bzip2: &Arc<Bzip2Frames>, spool: Spool) -> Frames {
         Frames {
             compression,
+            bzip2: Arc::clone(bzip2),
             spool,
             lengths: Vec::new(),
             compressing: BTreeMap::new(),
@@ -101,10 +105,11 @@ impl Frames {
     fn compress(&mut self, compression: Compression, raw: Vec<u8>) {
         let number = self.next();
         self.compressing.insert(number, raw.len());
-        let sender = self.results.0.clone();
+        let (bzip2, sender) = (Arc::clone(&self.bzip2), self.results.0.clone());
         rayon::spawn(move || {
+            let frame = compress(&bzip2, compression, &raw);
             // Nobody listens any more if the run was stopped: then the result is of no use.
-            let _ = sender.send(FrameResult::Compressed(number, compress(compression, &raw)));
+            let _ = sender.send(FrameResult::Compressed(number, frame));
         });
     }
 
@@ -193,10 +198,15 @@ pub struct ArchiveBuilder {
 }
 
 impl ArchiveBuilder {
-    pub fn new(number: ArchiveNo, compression: Compression, spool: Spool) -> ArchiveBuilder {
+    pub fn new(
+        number: ArchiveNo,
+        compression: Compression,
+        bzip2: &Arc<Bzip2Frames>,
+        spool: Spool,
+    ) -> ArchiveBuilder {
         ArchiveBuilder {
             number,
-            frames: Frames::new(compression, spool),
+            frames: Frames::new(compression, bzip2, spool),
             open: Vec::with_capacity(FRAME_BYTES),
             placed: Vec::new(),
             content: 0,
@@ -277,7 +287,7 @@ impl ArchiveBuilder {
     ) -> Result<Option<PackedMember>, PackError> {
         self.end_frame()?;
         self.frames.drain()?;
-        let frame = compress(self.compression(), tar_data);
+        let frame = compress(&self.frames.bzip2, self.compression(), tar_data);
         if frame.len() as u64 > room {
             return Ok(Some(member));
         }
@@ -347,7 +357,8 @@ impl ArchiveBuilder {
     pub fn finish(mut self) -> Result<FullArchive, PackError> {
         self.end_frame()?;
         self.frames.drain()?;
-        self.frames.store(compress(self.compression(), &END_OF_ARCHIVE));
+        let end = compress(&self.frames.bzip2, self.compression(), &END_OF_ARCHIVE);
+        self.frames.store(end);
         self.frames.drain()?;
         Ok(FullArchive {
             number: self.number,

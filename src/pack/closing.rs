@@ -8,7 +8,8 @@ use std::path::Path;
 use rayon::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use crate::codec::frames::{FRAME_BYTES, LineFrames, compress, worst_listing};
+use crate::codec::bzip2_frames::Bzip2Frames;
+use crate::codec::frames::{FRAME_BYTES, LineFrames, worst_listing};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::codec::spool::Spool;
 use crate::format::by_hand::{self, Facts};
@@ -16,7 +17,6 @@ use crate::format::companions::{SMALLEST_DISC, companions};
 use crate::format::disc_txt::DiscTxt;
 use crate::format::listed_line;
 use crate::format::sums::list_sums;
-use crate::model::disc::Compression;
 use crate::model::rows::ListedRow;
 use crate::model::{Bytes, Digest, Format, ListingFlags, Sectors};
 use crate::port::clock::Moment;
@@ -127,7 +127,7 @@ pub fn measure(
             sizes.history =
                 write_listed((Which::History, headers), disc, ledger, io::sink(), stop)?.1;
         }
-        let now = write_catalog(scratch, ledger, &mut Counter(0), stop)?;
+        let now = write_catalog(disc, scratch, ledger, &mut Counter(0), stop)?;
         sizes.catalog = now + RECORDS_MEANWHILE;
     }
     Ok(sizes)
@@ -143,7 +143,7 @@ fn write_index<W: Write>(
     let dir = disc.dir.join(ROWS);
     let failed = PackError::staging(&dir);
     let write = || -> io::Result<(W, u64)> {
-        let mut lines = LineFrames::new(out);
+        let mut lines = LineFrames::new(out, &disc.bzip2);
         put_lines(&mut lines, &headers.index)?;
         for path in rows_files(&dir)? {
             let mut rows = BufReader::new(Heeding::new(open_own_to_read(&path)?, stop));
@@ -194,7 +194,7 @@ fn write_listed<W: Write>(
     stop: &Stop,
 ) -> Result<(W, u64), PackError> {
     let failed = || PackError::staging(&disc.dir);
-    let mut lines = LineFrames::new(out);
+    let mut lines = LineFrames::new(out, &disc.bzip2);
     put_lines(&mut lines, which.header(headers)).map_err(failed())?;
     listed_lines(which, disc, ledger, stop, |line| lines.line(line))?;
     lines.finish().map_err(failed())
@@ -226,6 +226,7 @@ fn listed_lines(
 
 /// Exports the catalog and compresses it in frames, so that both are parallel and bounded.
 fn write_catalog(
+    disc: &DiscInWork,
     scratch: &Path,
     ledger: &mut dyn Ledger,
     out: &mut dyn Write,
@@ -237,7 +238,7 @@ fn write_catalog(
     let exported = ledger.export_catalog(&export, stop).map_err(PackError::Ledger);
     let written = exported.and_then(|()| {
         let packed = open_own_to_read(&export)
-            .and_then(|file| compress_frames(Heeding::new(file, stop), out));
+            .and_then(|file| compress_frames(&disc.bzip2, Heeding::new(file, stop), out));
         packed.map_err(PackError::staging(&export))
     });
     // It is in clear: it goes even where the run ends here.
@@ -246,7 +247,11 @@ fn write_catalog(
     removed.map(|()| written)
 }
 
-fn compress_frames(mut from: impl Read, out: &mut dyn Write) -> io::Result<u64> {
+fn compress_frames(
+    bzip2: &Bzip2Frames,
+    mut from: impl Read,
+    out: &mut dyn Write,
+) -> io::Result<u64> {
     let mut written = 0;
     loop {
         let mut batch = Vec::new();
@@ -254,7 +259,7 @@ fn compress_frames(mut from: impl Read, out: &mut dyn Write) -> io::Result<u64> 
             .take((FRAME_BYTES * rayon::current_num_threads()) as u64)
             .read_to_end(&mut batch)?;
         let frames: Vec<Vec<u8>> =
-            batch.par_chunks(FRAME_BYTES).map(|raw| compress(Compression::Bzip2, raw)).collect();
+            batch.par_chunks(FRAME_BYTES).map(|raw| bzip2.compress(raw)).collect();
         if frames.is_empty() {
             return Ok(written);
         }
@@ -350,7 +355,7 @@ pub fn close(
             false => None,
         };
         let catalog = listing(disc, &closing, "catalog.sqlite.bz2", |mut out| {
-            write_catalog(closing.scratch, ledger, &mut out, stop)?;
+            write_catalog(disc, closing.scratch, ledger, &mut out, stop)?;
             Ok(out)
         })?;
         // Without HISTORY the disc would not tell all that its SNAPSHOT seems to: it goes first.

@@ -108,7 +108,8 @@ fn a_run_that_is_stopped_records_whole_archives_only_and_no_thread_outlives_it()
 /// An archive that lacks nothing but its file.
 fn full_archive(dir: &Path) -> super::archive::FullArchive {
     let spool = Spool::new(dir, true).unwrap();
-    let mut archive = ArchiveBuilder::new(ArchiveNo(1), Compression::None, spool);
+    let mut archive =
+        ArchiveBuilder::new(ArchiveNo(1), Compression::None, &Default::default(), spool);
     archive.begin_long().unwrap();
     archive.write_long(&noise(5_000_000, 1)).unwrap();
     archive.finish().unwrap()

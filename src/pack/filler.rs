@@ -7,7 +7,9 @@
 
 use std::collections::{HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
+use crate::codec::bzip2_frames::Bzip2Frames;
 use crate::codec::openpgp::Sealer;
 use crate::model::disc::Compression;
 use crate::model::rows::Note;
@@ -66,6 +68,8 @@ pub struct DiscInWork {
     pub carries_listings: bool,
     pub headers: Headers,
     pub format: Format,
+    /// What makes its bzip2 frames.
+    pub bzip2: Arc<Bzip2Frames>,
     /// What the listings took when it was reckoned last: at most, or as compressed for real.
     pub(super) sizes: Option<ListingSizes>,
     pub(super) measured: bool,
@@ -84,6 +88,7 @@ impl DiscInWork {
             carries_listings: true,
             headers: Headers::default(),
             format: Format::default(),
+            bzip2: Arc::default(),
             sizes: None,
             measured: false,
             index_growth: 0,

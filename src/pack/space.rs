@@ -49,7 +49,8 @@ impl Filler<'_> {
             let number = ledger.next_archive().map_err(PackError::Ledger)?;
             let spool = Spool::new(&self.config.scratch, self.config.sealer.is_some())?;
             let compression = self.compression(lane);
-            self.builders[slot] = Some(ArchiveBuilder::new(number, compression, spool));
+            self.builders[slot] =
+                Some(ArchiveBuilder::new(number, compression, &self.disc.bzip2, spool));
             self.slack = 0;
         }
         // It was made just now if it was missing.

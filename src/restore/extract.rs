@@ -21,7 +21,7 @@ pub use super::shared::RestoreTally;
 use super::shared::Shared;
 use super::unpack::unpack;
 use crate::codec::ahead::expander_ahead;
-use crate::codec::frames::expander;
+use crate::codec::frames::expander_in_memory;
 use crate::codec::openpgp::Opener;
 use crate::codec::read_member::ReadMember;
 use crate::drive::{Absence, DiscReader};
@@ -397,7 +397,7 @@ impl DiscReading<'_, '_> {
         if self.shared.stop.check().is_err() {
             return;
         }
-        match expander(job.compression, &job.frames[..]) {
+        match expander_in_memory(job.compression, &job.frames) {
             Err(error) => self.fail_all(&job.fetches, &in_words(&error)),
             Ok(expanded) => {
                 let expanded = BufReader::with_capacity(EXPANDED, expanded);

@@ -54,6 +54,8 @@ pub struct BackupSummary {
     pub waiting: PathTally,
     /// Differences without content that go out with the next disc.
     pub rows_waiting: u64,
+    /// bzip2 frames that were compressed again, by the crate.
+    pub recoded_frames: u64,
     /// Discs made by this run, with what they hold.
     pub discs: Vec<(DiscNo, Bytes)>,
     /// Nothing was done, only planned.
@@ -126,6 +128,10 @@ impl BackupSummary {
                 plural(self.rows_waiting, "change", "changes")
             );
         }
+        if self.recoded_frames > 0 {
+            let frames = plural(self.recoded_frames, "frame", "frames");
+            text += &format!("  {frames} compressed again, by the crate bzip2\n");
+        }
         if !self.discs.is_empty() {
             let numbers: Vec<DiscNo> = self.discs.iter().map(|(disc, _)| *disc).collect();
             let size = Bytes(self.discs.iter().map(|(_, size)| size.0).sum());
@@ -159,6 +165,7 @@ impl BackupSummary {
             failed: self.failed.object(),
             waiting: self.waiting.object(),
             rows_waiting: self.rows_waiting,
+            recoded_frames: self.recoded_frames,
             discs: self.discs.iter().map(|(disc, _)| disc.0).collect(),
             plan,
         }))
@@ -317,6 +324,7 @@ mod tests {
             snapshot: Some(SnapshotSeq(2)),
             stored: tally(3, 3_000_000),
             unchanged: tally(1, 500),
+            recoded_frames: 2,
             excluded: vec![("--exclude *.o\x1b".to_owned(), tally(2, 10))],
             hollow: vec![("holds .nobackup".to_owned(), 1)],
             failed: tally(1, 7),
@@ -334,6 +342,7 @@ mod tests {
              \x20 1 directory stored without content: holds .nobackup\n\
              \x20 not on a disc yet: 1 path, 7 B\n\
              \x20 1 change without new data: written with the next disc, or now with --flush\n\
+             \x20 2 frames compressed again, by the crate bzip2\n\
              \x20 discs 4-5: 5.10 MB\n"
         );
         assert_eq!(summary.failures().as_deref(), Some("FAILED: 1 path"));

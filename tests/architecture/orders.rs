@@ -37,7 +37,11 @@ pub const ORDERS: [LevelOrder; 6] = [
     (
         "codec",
         &[
-            ("single pieces", &["acl", "frames", "openpgp", "pax", "sparse", "spool"]),
+            ("bzip2", &["bzip2"]),
+            (
+                "single pieces",
+                &["acl", "bzip2_frames", "frames", "openpgp", "pax", "sparse", "spool"],
+            ),
             ("members and frames", &["ahead", "member", "read_member", "salvage"]),
             ("all together", &["mod"]),
         ],

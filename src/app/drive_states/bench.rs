@@ -274,6 +274,7 @@ impl DriveStateBench {
 
     fn migrate(&self) -> Result<Exit, FlowError> {
         let request = MigrateRequest {
+            bzip2: Default::default(),
             catalog: self.path("catalog.sqlite"),
             staging: self.path("staging"),
             name: None,

@@ -80,6 +80,7 @@ fn request<'a>(
         disc_size: DiscSize { typed: args.disc_size, blank: None },
         archive_size: args.archive_size,
         compression: args.compress,
+        bzip2: args.frames.bzip2.unwrap_or_default(),
         parity: args.parity,
         parity_discs: args.parity_discs.map(|discs| discs.0),
         keys,
@@ -264,6 +265,7 @@ fn tell(app: &App, report: &BackupReport) -> Result<Exit, RunError> {
         failed: PathTally { count: report.failed, size: Bytes(0) },
         waiting: PathTally { count: report.waiting_files, size: report.waiting_bytes },
         rows_waiting: report.rows_waiting,
+        recoded_frames: report.recoded_frames,
         discs: report.discs.clone(),
         dry_run: false,
     };

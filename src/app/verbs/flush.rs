@@ -16,6 +16,7 @@ pub fn run(app: &App, args: FlushArgs) -> Result<Exit, RunError> {
     }
     let flushed = app.with_keys(|keys| {
         let request = FlushRequest {
+            bzip2: args.frames.bzip2.unwrap_or_default(),
             catalog: app.around.catalog(&app.common)?,
             staging: app.around.staging(&app.common)?,
             name: app.common.set.clone(),

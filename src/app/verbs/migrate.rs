@@ -27,6 +27,7 @@ pub fn run(app: &App, args: MigrateArgs) -> Result<Exit, RunError> {
         let mut drives = check_and_open_dest(app, &args.to, &args.burning)?;
         let blank = drives.burner.blank_capacity().map_err(FlowError::from)?;
         let request = MigrateRequest {
+            bzip2: args.frames.bzip2.unwrap_or_default(),
             catalog: app.around.catalog(&app.common)?,
             staging: app.around.staging(&app.common)?,
             name: app.common.set.clone(),

@@ -2,6 +2,7 @@
 
 use crate::cli::help;
 use crate::cli::values;
+use crate::codec::bzip2_frames::Bzip2Coder;
 use crate::drive::{Engine, Speed};
 use crate::flow::WaitLimit;
 use crate::model::SetName;
@@ -10,6 +11,15 @@ use clap::Args;
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
+
+/// How the frames of new archives and listings are made.
+#[derive(Args, Debug)]
+pub struct FrameCoding {
+    /// Which encoder makes bzip2 frames: coldcut's own, or that of the crate bzip2, at half the
+    /// speed [default: own]
+    #[arg(long, value_name = "WHICH", value_parser = values::bzip2_coder())]
+    pub bzip2: Option<Bzip2Coder>,
+}
 
 /// Options that every command takes, before its name or after it.
 #[derive(Args, Clone, Debug, Default, PartialEq, Eq)]

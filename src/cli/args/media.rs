@@ -1,7 +1,7 @@
 //! What is typed for the verbs that look after media: where copies are, which are no more, what
 //! is read again and when, what is copied.
 
-use super::{Burning, Common, Signing};
+use super::{Burning, Common, FrameCoding, Signing};
 use crate::catalog::CopyNo;
 use crate::cli::values;
 use crate::flow::status::latest::StatusLimits;
@@ -104,6 +104,8 @@ pub struct MigrateArgs {
     /// Source data per archive, from 1K to 3900M
     #[arg(long, value_name = "SIZE", default_value = "1G", value_parser = values::archive_size)]
     pub archive_size: Bytes,
+    #[command(flatten)]
+    pub frames: FrameCoding,
     /// Do not test a sample of each disc with standard tools
     #[arg(long)]
     pub no_drill: bool,

@@ -3,8 +3,10 @@
 
 use std::collections::HashMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, KnownSet};
+use crate::codec::bzip2_frames::{Bzip2Coder, Bzip2Frames};
 use crate::codec::openpgp::Signer;
 use crate::model::SetName;
 use crate::pack::queue::Queue;
@@ -29,6 +31,7 @@ pub struct FlushRequest<'a> {
     pub signer: Option<Signer>,
     /// Stock tools are tried on a sample of the disc.
     pub drill: bool,
+    pub bzip2: Bzip2Coder,
 }
 
 /// What is staged now.
@@ -75,7 +78,8 @@ fn close_disc(
     agree(catalog, set, sealer.as_ref(), request.keys.new_recipients, context)?;
     let capacity = DiscSize::default().of(Some((&*catalog, set)))?;
     let (signer, drill) = (request.signer.as_ref(), request.drill);
-    let writer = DiscWriter { staging, set, sealer, signer, drill, capacity, context };
+    let bzip2 = Arc::new(Bzip2Frames::new(request.bzip2));
+    let writer = DiscWriter { staging, set, sealer, signer, drill, bzip2, capacity, context };
     writer.take_over(catalog)?;
     // Listings alone begin no disc while another one waits and has room.
     if let Some(spare) = spare(&writer, catalog)? {

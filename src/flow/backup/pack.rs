@@ -135,6 +135,7 @@ impl BackupRun<'_> {
         report.reused = packed.reused;
         report.unchanged += packed.unchanged;
         report.failed += failed;
+        report.recoded_frames = self.writer.bzip2.recoded();
         report.suspicious = packed.changed_while_read + rotten;
         Ok(())
     }

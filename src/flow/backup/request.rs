@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::catalog::{Catalog, KnownSet};
+use crate::codec::bzip2_frames::{Bzip2Coder, Bzip2Frames};
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::model::disc::{Compression, Description, Ratio};
 use crate::model::{Bytes, DiscNo, SetName, SnapshotSeq};
@@ -28,6 +30,7 @@ pub struct BackupRequest<'a> {
     pub disc_size: DiscSize,
     pub archive_size: Bytes,
     pub compression: Option<Compression>,
+    pub bzip2: Bzip2Coder,
     /// Percent of recovery data; without it, as at the last run.
     pub parity: Option<u8>,
     /// Recovery discs for groups of discs; without it, as at the last run.
@@ -71,6 +74,8 @@ pub struct BackupReport {
     pub failed: u64,
     /// Read while they changed, or suspected of rot: stored, and worth a look.
     pub suspicious: u64,
+    /// bzip2 frames that the crate had to make in place of our encoder.
+    pub recoded_frames: u64,
     /// Discs that this run finished, with the sizes of their images.
     pub discs: Vec<(DiscNo, Bytes)>,
     pub waiting_files: u64,
@@ -98,5 +103,6 @@ pub(in crate::flow) fn writer<'a>(
 ) -> Result<DiscWriter<'a>, FlowError> {
     let capacity = request.disc_size.of(Some((catalog, set)))?;
     let (signer, drill) = (request.signer.as_ref(), request.drill);
-    Ok(DiscWriter { staging, set, sealer, signer, drill, capacity, context })
+    let bzip2 = Arc::new(Bzip2Frames::new(request.bzip2));
+    Ok(DiscWriter { staging, set, sealer, signer, drill, bzip2, capacity, context })
 }

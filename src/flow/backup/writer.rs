@@ -2,12 +2,15 @@
 //! it, and tries it before it is handed over. It knows nothing of where the files come from: a
 //! backup, a flush and a migration use it alike.
 
+use std::sync::Arc;
+
 use uuid::Uuid;
 
 use crate::catalog::{
     Catalog, ClosedDiscInfo, DiscInfo, DiscState, KnownSet, NewDisc, OpenDiscInfo, Part,
     SnapshotInfo,
 };
+use crate::codec::bzip2_frames::Bzip2Frames;
 use crate::codec::openpgp::{Sealer, Signer};
 use crate::format::SnapshotLine;
 use crate::model::disc::Encryption;
@@ -51,6 +54,8 @@ pub(in crate::flow) struct DiscWriter<'a> {
     pub signer: Option<&'a Signer>,
     /// Stock tools are tried on a sample of each disc.
     pub drill: bool,
+    /// Makes the bzip2 frames of the discs.
+    pub bzip2: Arc<Bzip2Frames>,
     /// Of the media that new discs are planned for; one that is open keeps its own.
     pub capacity: Sectors,
     pub context: Context<'a>,
@@ -137,6 +142,7 @@ impl DiscWriter<'_> {
                 .collect(),
             long_paths: queue.longest_path() > LONG_PATH,
             signer: self.signer,
+            bzip2: Arc::clone(&self.bzip2),
         })
     }
 
@@ -222,9 +228,17 @@ impl DiscWriter<'_> {
         }
         self.staging.keep_only(self.set, number, &closed.files, keeps_rows)?;
         self.context.monitor.disc(number, Reached::Staged);
+        self.note_recoded(number);
         let closed = self.disc_info(ledger.catalog(), number)?.closed().ok_or_else(none)?;
         self.try_disc(ledger.catalog(), &closed)?;
         Ok(closed)
+    }
+
+    fn note_recoded(&self, disc: DiscNo) {
+        let frames = self.bzip2.take_untold();
+        if frames > 0 {
+            self.context.monitor.note(StagingNotice::FramesRecoded { disc, frames }.into());
+        }
     }
 
     /// Tries a disc that is staged, before a blank is spent on it.

@@ -11,10 +11,12 @@ use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::catalog::{
     Access, Catalog, ClosedDiscInfo, DiscInfo, DiscState, Held, KnownSet, OnDisc, SnapshotInfo,
 };
+use crate::codec::bzip2_frames::{Bzip2Coder, Bzip2Frames};
 use crate::codec::openpgp::Signer;
 use crate::drive::Drive;
 use crate::model::glob::PathGlobs;
@@ -69,6 +71,7 @@ pub struct MigrateRequest<'a> {
     pub signer: Option<Signer>,
     /// Stock tools are tried on a sample of each disc.
     pub drill: bool,
+    pub bzip2: Bzip2Coder,
     /// Which of the old discs count.
     pub trust: Trust,
 }
@@ -108,8 +111,17 @@ pub fn migrate(
         catalog.set_disc_size(set.id, size)?;
     }
     let (signer, drill) = (request.signer.as_ref(), request.drill);
-    let writer =
-        DiscWriter { staging: &staging, set: &set, sealer, signer, drill, capacity, context };
+    let bzip2 = Arc::new(Bzip2Frames::new(request.bzip2));
+    let writer = DiscWriter {
+        staging: &staging,
+        set: &set,
+        sealer,
+        signer,
+        drill,
+        bzip2,
+        capacity,
+        context,
+    };
     clear_done(&catalog, &staging, &set)?;
     writer.take_over(&mut catalog)?;
     Station { staging: &staging, set: &set, drives, context }

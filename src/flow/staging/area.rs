@@ -13,10 +13,12 @@ use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::catalog::{
     ArchiveRecord, ClosedDiscInfo, ClosedDiscRecord, DiscFileRecord, DiscInfo, KnownSet, NewDisc,
 };
+use crate::codec::bzip2_frames::Bzip2Frames;
 use crate::codec::openpgp::Signer;
 use crate::drive::BurnJob;
 use crate::format::by_hand::Facts;
@@ -57,6 +59,7 @@ pub struct SetTexts<'a> {
     pub snapshots: Vec<SnapshotLine>,
     pub long_paths: bool,
     pub signer: Option<&'a Signer>,
+    pub bzip2: Arc<Bzip2Frames>,
 }
 
 /// What a run needs in the staging area.
@@ -373,6 +376,7 @@ impl SetTexts<'_> {
         let dir = staging.disc_dir(self.set, number);
         let mut work = DiscInWork::new(number, dir, room, first_of_run);
         work.format = format;
+        work.bzip2 = Arc::clone(&self.bzip2);
         work
     }
 

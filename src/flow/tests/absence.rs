@@ -492,6 +492,7 @@ fn who_watches_verifies_a_disc_when_it_is_there_again() {
 fn migrate_it(bench: &FlowBench, context: Context) -> Result<MigrateReport, FlowError> {
     let ask = |_: crate::port::passphrase::PassphraseRequest| Err(FlowError::NotAgreed);
     let request = MigrateRequest {
+        bzip2: Default::default(),
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,

@@ -206,6 +206,7 @@ fn a_migration_of_several_discs_packs_no_more_than_its_total() {
     monitor.listen(journal.clone());
     fs::create_dir(bench.path("new")).unwrap();
     let request = MigrateRequest {
+        bzip2: Default::default(),
         catalog: bench.path("catalog.sqlite"),
         staging: bench.path("staging"),
         name: None,

@@ -28,6 +28,7 @@ pub fn backup_request<'a>(
         disc_size,
         archive_size: Bytes(1 << 20),
         compression: None,
+        bzip2: Default::default(),
         parity: None,
         parity_discs: None,
         keys,

@@ -23,6 +23,9 @@ pub enum StagingNotice {
     StagedDiscLost { set: Option<SetName>, disc: DiscNo },
     /// The same, noticed by a backup, which packs its files.
     StagedDiscRepacked { disc: DiscNo },
+    /// So many frames of it were compressed by the crate bzip2, because what our encoder had made of
+    /// them was not right.
+    FramesRecoded { disc: DiscNo, frames: u64 },
     /// An open disc that waited for more files since then is closed.
     HeldLongEnough { disc: DiscNo, since: Moment },
     /// A staged disc with room is filled before another one is begun.

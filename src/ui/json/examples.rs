@@ -353,6 +353,7 @@ fn storing() -> Vec<Example> {
         failed: COUNT,
         waiting: COUNT,
         rows_waiting: 1,
+        recoded_frames: 1,
         discs: vec![1],
         plan: Some(plan.clone()),
     };

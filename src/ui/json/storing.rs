@@ -21,6 +21,7 @@ pub struct BackupSummaryObject {
     pub failed: TallyObject,
     pub waiting: TallyObject,
     pub rows_waiting: u64,
+    pub recoded_frames: u64,
     pub discs: Vec<u32>,
     /// With `--dry-run`.
     #[serde(skip_serializing_if = "Option::is_none")]

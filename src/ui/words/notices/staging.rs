@@ -20,6 +20,11 @@ pub(super) fn words(notice: &StagingNotice) -> String {
         StagingNotice::StagedDiscRepacked { disc } => format!(
             "disc {disc} is no longer complete in the staging area; its files will be packed again"
         ),
+        StagingNotice::FramesRecoded { disc, frames } => format!(
+            "disc {disc}: {} of coldcut's bzip2 encoder did not decode to the original data, and the \
+             crate bzip2 was used instead: the disc is right, but please report this",
+            plural(*frames, "frame", "frames")
+        ),
         StagingNotice::HeldLongEnough { disc, since } => {
             let since = since.local_minute();
             format!("disc {disc} has waited for more files since {since}; closing it now")
@@ -89,6 +94,9 @@ pub(super) fn examples() -> super::examples::Examples {
              files again",
         StagedDiscRepacked { disc } =>
             "disc 3 is no longer complete in the staging area; its files will be packed again",
+        FramesRecoded { disc, frames: 2 } =>
+            "disc 3: 2 frames of coldcut's bzip2 encoder did not decode to the original data, and the \
+             crate bzip2 was used instead: the disc is right, but please report this",
         HeldLongEnough { disc, since: Moment(1_795_910_400) } =>
             format!(
                 "disc 3 has waited for more files since {}; closing it now",
