@@ -79,7 +79,7 @@ fn while_a_disc_burns_all_else_goes_on() {
     let sandbox = with_one_staged();
     let burn = slow(&sandbox, "burn --set set shelf");
     let status = coldcut(&sandbox, "status").code(3).stdout();
-    assert!(status.contains("in work: disc 2 of set; a running coldcut burns it"), "{status}");
+    assert!(status.contains("in progress: disc 2 of set; a running coldcut burns it"), "{status}");
     assert!(!status.contains("wanted next"), "{status}");
     for line in [
         "discs --set set",
@@ -104,7 +104,7 @@ fn while_a_disc_burns_all_else_goes_on() {
         other.contains("disc 2 of set is being burned or verified by another coldcut (process ")
     );
     go_on(&sandbox, burn);
-    assert!(!coldcut(&sandbox, "status --set set").stdout().contains("in work"));
+    assert!(!coldcut(&sandbox, "status --set set").stdout().contains("in progress"));
     assert_eq!(states(&sandbox, "set"), ["verified"; 3]);
     sandbox.bash("mv second/*.iso shelf/").ok();
     coldcut(&sandbox, "restore --set set shelf target").ok();

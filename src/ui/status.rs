@@ -88,8 +88,10 @@ impl StatusLine {
         let (discs, set) = (DiscList::of(&self.in_work), &self.set);
         match self.in_work.len() {
             0 => None,
-            1 => Some(format!("in work: disc {discs} of {set}; a running coldcut burns it\n")),
-            _ => Some(format!("in work: discs {discs} of {set}; a running coldcut burns them\n")),
+            1 => Some(format!("in progress: disc {discs} of {set}; a running coldcut burns it\n")),
+            _ => {
+                Some(format!("in progress: discs {discs} of {set}; a running coldcut burns them\n"))
+            }
         }
     }
 }
@@ -113,7 +115,7 @@ impl Object for StatusLine {
             waiting_size: self.waiting_size.0,
             rows_waiting: self.rows_waiting,
             wanted: self.wanted.clone(),
-            in_work: numbers(&self.in_work),
+            in_progress: numbers(&self.in_work),
             safety: self.safety.keys(),
         }
     }

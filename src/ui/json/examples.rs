@@ -262,7 +262,7 @@ fn status() -> Vec<Example> {
         waiting_size: 1,
         rows_waiting: 1,
         wanted: Some(word()),
-        in_work: vec![1],
+        in_progress: vec![1],
         safety: safety(),
     };
     let path = PathStatusObject {

@@ -35,7 +35,7 @@ pub struct SetStatusObject {
     pub waiting_size: u64,
     pub rows_waiting: u64,
     pub wanted: Option<String>,
-    pub in_work: Vec<u32>,
+    pub in_progress: Vec<u32>,
     #[serde(flatten)]
     pub safety: SafetyKeys,
 }
