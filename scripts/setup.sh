@@ -9,7 +9,7 @@ cd "$(dirname "$0")/.."
 # inserted discs; SQLite and zstd are compiled here (gcc). Every bzip2 that people may have.
 packages=(
   xorriso par2 gddrescue bzip2 gnupg tar coreutils mawk zstd acl attr python3 util-linux
-  strace faketime e2fsprogs lbzip2 pbzip2 busybox p7zip-full
+  strace faketime e2fsprogs lbzip2 pbzip2 busybox p7zip-full chromium chromium-driver
   udev systemd shellcheck umockdev gir1.2-umockdev-1.0 python3-gi
   nettle-dev libudev-dev clang libclang-dev pkg-config gcc libc6-dev
 )

@@ -27,6 +27,8 @@ mod flow;
 mod cli;
 mod ui;
 
+mod hub;
+
 mod app;
 
 pub use app::{fail, refuse, run};

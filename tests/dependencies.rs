@@ -202,7 +202,7 @@ fn what_is_not_allowed_is_named() {
     let packages = [
         package("aes", Some("MIT"), registry),
         package("aes", Some("MIT"), registry),
-        package("tokio", Some("MIT"), registry),
+        package("rustls", Some("MIT"), registry),
         package("nettle", Some("LGPL-3.0-only OR GPL-2.0-only"), registry),
         package("other", Some("LGPL-3.0-only OR GPL-2.0-only"), registry),
         package("silent", None, registry),
@@ -215,7 +215,7 @@ fn what_is_not_allowed_is_named() {
             "silent 1.0.0: is under nothing",
             "stray 1.0.0: comes from git+https://example.org/stray",
             "aes: is there 2 times, and may be 1",
-            "tokio: is there 1 times, and may be 0",
+            "rustls: is there 1 times, and may be 0",
         ]
     );
 }

@@ -43,12 +43,17 @@ enum CatalogUse {
 impl CatalogUse {
     fn of(verb: &Verb) -> CatalogUse {
         match verb {
-            Verb::Drives(_) => CatalogUse::Nothing,
+            Verb::Drives(_) | Verb::Open(_) | Verb::Follow(_) | Verb::Answer(_) => {
+                CatalogUse::Nothing
+            }
             Verb::Backup(_) => CatalogUse::WithRights("backup", BACKUP_OTHERWISE),
             Verb::Restore(_) => CatalogUse::WithRights("restore", RESTORE_OTHERWISE),
-            Verb::Snapshots(_) | Verb::Discs(_) | Verb::Ls(_) | Verb::Find(_) | Verb::Status(_) => {
-                CatalogUse::Query
-            }
+            Verb::Snapshots(_)
+            | Verb::Discs(_)
+            | Verb::Ls(_)
+            | Verb::Find(_)
+            | Verb::Serve(_)
+            | Verb::Status(_) => CatalogUse::Query,
             Verb::Set(args) if args.what == SetWork::List => CatalogUse::Query,
             Verb::Check(args) if args.dry_run => CatalogUse::Query,
             Verb::Keysheet(args) if args.hint.is_none() => CatalogUse::Query,

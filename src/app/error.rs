@@ -7,6 +7,8 @@ use std::path::PathBuf;
 
 use crate::cli::resolve::ResolveError;
 use crate::flow::FlowError;
+use crate::hub::client::ClientError;
+use crate::hub::server::ServeError;
 use crate::model::path::shown;
 use crate::port::shell::quoted;
 use crate::port::trust::user_name;
@@ -20,6 +22,10 @@ pub enum RunError {
     Resolve(#[from] ResolveError),
     #[error(transparent)]
     Rights(#[from] RightsError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Service(#[from] ClientError),
     #[error("cannot write to standard output")]
     Output(#[from] std::io::Error),
     /// Something on the command line that only its use can show to be wrong.

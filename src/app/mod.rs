@@ -62,10 +62,15 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
         confinement::tell_what_is_missing(move |words| screen.say(&format!("coldcut: {words}")));
     }
     let app = App::new(common, verb.name(), stop, screen);
+    // These do nothing else until somebody stops them.
+    let is_endless = matches!(verb, Verb::Serve(_) | Verb::Follow(_));
     let settled = acting_as::settle(&app, &verb).map_err(RunError::from);
-    let done = settled.and_then(|()| dispatch(&app, verb));
+    let done = settled.and_then(|()| {
+        app.report_to_service(&verb);
+        dispatch(&app, verb)
+    });
     // A signal ends every wait: what failed, or was left undone, because of it is not what happened.
-    let signal = app.stop.check().err();
+    let signal = app.stop.check().err().filter(|_| !is_endless || done.is_err());
     let exit = match (&done, signal) {
         (_, Some(stopped)) => Exit::Interrupted(stopped.0),
         (Ok(exit), None) => *exit,
@@ -79,6 +84,7 @@ pub fn run(cli: Cli, stop: Stop) -> Exit {
     if done.is_err() || signal.is_some() {
         report_failure(screen, exit, words.join("\n"));
     }
+    app.end_report(exit, &words.join("\n"));
     exit
 }
 
@@ -177,6 +183,10 @@ fn dispatch(app: &App, verb: Verb) -> Result<Exit, RunError> {
         Verb::Keysheet(args) => verbs::keysheet::run(app, args),
         Verb::Set(args) => verbs::set::run(app, args),
         Verb::Catalog(args) => verbs::catalog::run(app, args),
+        Verb::Serve(args) => verbs::service::run(app, args),
+        Verb::Open(_) => verbs::service::open(app),
+        Verb::Follow(_) => verbs::service::follow(app),
+        Verb::Answer(args) => verbs::service::answer(app, args),
     }
 }
 

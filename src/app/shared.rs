@@ -5,13 +5,17 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cli::args::{Burning, Common};
+use crate::cli::args::{Burning, Common, Verb};
 use crate::cli::resolve::{PassphraseSource, Surroundings};
 use crate::drive::StackTally;
 use crate::flow::WaitLimit;
 use crate::flow::base::keys::{KeyRing, SettingOrigin};
 use crate::flow::{Context, FlowError, KeyError};
 use crate::format::SizeLimits;
+use crate::hub::hello::Hello;
+use crate::hub::operator::{Desk, HubOperator};
+use crate::hub::place::HubPlace;
+use crate::hub::report::HubReporter;
 use crate::port::event::Activity;
 use crate::port::files::PrivateDir;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
@@ -20,6 +24,7 @@ use crate::port::reporting_operator::ReportingOperator;
 use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
+use crate::ui::exit::Exit;
 use crate::ui::json::event::{Event, Summary};
 use crate::ui::json::storing::StackObject;
 use crate::ui::progress::{Reporter, Show};
@@ -36,7 +41,11 @@ pub struct App {
     /// The command, as a task.
     pub monitor: RunningTask,
     reporter: Arc<Reporter>,
-    pub person: ReportingOperator<Person>,
+    pub person: ReportingOperator<HubOperator>,
+    /// Questions that somebody elsewhere may answer.
+    desk: Arc<Desk>,
+    /// For commands that do work.
+    report: OnceCell<HubReporter>,
     pub stop: Stop,
     /// What became of the discs that loaders took.
     pub stack: Arc<StackTally>,
@@ -55,9 +64,17 @@ impl App {
         monitor.listen(reporter.clone());
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         let person = Person::new(screen.clone(), common.yes, wait_limit, stop.clone());
+        let (around, desk) = (Surroundings::read(), Arc::<Desk>::default());
+        let elsewhere = common.wait.unwrap_or(match around.is_service {
+            true => WaitLimit::Endless,
+            false => WaitLimit::AtMost(Duration::ZERO),
+        });
+        let person = HubOperator::new(person, desk.clone(), elsewhere, stop.clone());
         let person = ReportingOperator::new(person, monitor.clone());
         App {
-            around: Surroundings::read(),
+            around,
+            desk,
+            report: OnceCell::new(),
             monitor: monitor.begin(NewTask::new(Activity::Command(command))),
             reporter,
             person,
@@ -67,6 +84,26 @@ impl App {
             stack: Arc::default(),
             is_stack_said: Cell::new(false),
             temporary: OnceCell::new(),
+        }
+    }
+
+    /// Reports to the service of this catalog, if there is one, what a command does that does work.
+    pub fn report_to_service(&self, verb: &Verb) {
+        let Ok(catalog) = self.around.catalog(&self.common) else { return };
+        if !is_work(verb) {
+            return;
+        }
+        let hello = Hello::new(verb.name(), &catalog);
+        let place = HubPlace::read(self.common.hub.clone());
+        let reporter = HubReporter::start(place, hello, self.desk.clone());
+        self.monitor.listen(Arc::new(reporter.clone()));
+        // Nobody began to report before.
+        let _ = self.report.set(reporter);
+    }
+
+    pub fn end_report(&self, exit: Exit, text: &str) {
+        if let Some(report) = self.report.get() {
+            report.end(exit.code(), text);
         }
     }
 
@@ -99,6 +136,11 @@ impl App {
         self.reporter.say_left_out();
         self.say_stack();
         &self.screen
+    }
+
+    /// For what is said as long as the command runs.
+    pub fn shared_screen(&self) -> Arc<Screen> {
+        self.screen.clone()
     }
 
     /// The last words of a run: what went wrong, once more, and how much was not done.
@@ -185,6 +227,27 @@ impl App {
             }
         };
         Ok(made.path().to_owned())
+    }
+}
+
+/// Whether a command takes its time, and may ask something.
+fn is_work(verb: &Verb) -> bool {
+    match verb {
+        Verb::Backup(args) => !args.dry_run,
+        Verb::Restore(args) => !args.dry_run,
+        Verb::Check(args) => !args.dry_run,
+        Verb::Burn(_)
+        | Verb::Catalog(_)
+        | Verb::Copy(_)
+        | Verb::Drill(_)
+        | Verb::Flush(_)
+        | Verb::Lost(_)
+        | Verb::Migrate(_)
+        | Verb::Rescue(_)
+        | Verb::Retire(_)
+        | Verb::Verify(_)
+        | Verb::Watch(_) => true,
+        _ => false,
     }
 }
 

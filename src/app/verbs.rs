@@ -15,6 +15,7 @@ pub mod migrate;
 pub mod query;
 pub mod rescue;
 pub mod restore;
+pub mod service;
 pub mod set;
 pub mod status;
 pub mod verify;

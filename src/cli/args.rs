@@ -3,12 +3,14 @@
 
 mod common;
 mod media;
+mod service;
 mod set;
 
 pub use common::{Burning, Common, FrameCoding, KeyArgs, LoaderArgs, Signing};
 pub use media::{
-    CheckArgs, CopyArgs, GiveUpArgs, KeysheetArgs, LocateArgs, MigrateArgs, StatusArgs,
+    CheckArgs, CopyArgs, GiveUpArgs, KeysheetArgs, LimitArgs, LocateArgs, MigrateArgs, StatusArgs,
 };
+pub use service::{AnswerArgs, FollowArgs, OpenArgs, ServeArgs};
 pub use set::{SetArgs, SetWork};
 
 use super::values;
@@ -74,6 +76,14 @@ pub enum Verb {
     Set(SetArgs),
     /// Rebuild the catalog from discs, or restore its last good copy
     Catalog(CatalogArgs),
+    /// Stay resident: show what runs do, pass on answers to them
+    Serve(ServeArgs),
+    /// Print a link that opens the page of the service, once
+    Open(OpenArgs),
+    /// Show what runs report to the service, as it happens
+    Follow(FollowArgs),
+    /// Answer a question of a run
+    Answer(AnswerArgs),
 }
 
 impl Verb {
@@ -103,6 +113,10 @@ impl Verb {
             Verb::Keysheet(_) => "keysheet",
             Verb::Set(_) => "set",
             Verb::Catalog(_) => "catalog",
+            Verb::Serve(_) => "serve",
+            Verb::Open(_) => "open",
+            Verb::Follow(_) => "follow",
+            Verb::Answer(_) => "answer",
         }
     }
 }
@@ -423,6 +437,15 @@ pub enum CatalogWork {
 }
 
 impl Verb {
+    /// What counts as safe, for those that say so.
+    pub(super) fn limits(&mut self) -> Option<&mut LimitArgs> {
+        match self {
+            Verb::Status(verb) => Some(&mut verb.limits),
+            Verb::Serve(verb) => Some(&mut verb.limits),
+            _ => None,
+        }
+    }
+
     pub(super) fn behind(&mut self) -> &mut Common {
         match self {
             Verb::Backup(verb) => &mut verb.behind,
@@ -447,6 +470,10 @@ impl Verb {
             Verb::Keysheet(verb) => &mut verb.behind,
             Verb::Set(verb) => &mut verb.behind,
             Verb::Catalog(verb) => &mut verb.behind,
+            Verb::Serve(verb) => &mut verb.behind,
+            Verb::Open(verb) => &mut verb.behind,
+            Verb::Follow(verb) => &mut verb.behind,
+            Verb::Answer(verb) => &mut verb.behind,
         }
     }
 }

@@ -2,8 +2,8 @@
 //! which name places where none was typed.
 
 use super::args::{
-    BackupArgs, BurnArgs, Burning, CatalogArgs, CatalogWork, Cli, DrillArgs, RestoreArgs, SetArgs,
-    SetWork, StatusArgs, Verb,
+    BackupArgs, BurnArgs, Burning, CatalogArgs, CatalogWork, Cli, DrillArgs, LimitArgs,
+    RestoreArgs, SetArgs, SetWork, Verb,
 };
 use super::config::{CommandConfig, Config};
 use super::values;
@@ -246,9 +246,9 @@ fn disc_list(word: &OsString) -> Result<DiscList, UsageError> {
     })
 }
 
-impl StatusArgs {
+impl LimitArgs {
     /// What was typed is meant for every set; what it leaves open each set's own table says.
-    pub(super) fn judge_by(&mut self, typed: &StatusArgs, config: &Config) {
+    pub(super) fn judge_by(&mut self, typed: &LimitArgs, config: &Config) {
         let limit = |typed: Option<Duration>, key: &str, set: Option<&SetName>| {
             // The files were checked: what they say is a time.
             typed.or_else(|| values::age(config.text(key, set)?).ok())

@@ -53,12 +53,13 @@ const READ: &[&str] = &["accept-plain"];
 const PLAIN: Page = Page { verb: "", keys: &[], also: &[], reads_discs: false, examples: "" };
 
 const LOOK: Group = ("Look", &[STATUS, SNAPSHOTS, DISCS, LS, FIND, DRIVES]);
-const GROUPS: [Group; 5] = [
+const GROUPS: [Group; 6] = [
     ("Back up", &[BACKUP, BURN, FLUSH, WATCH]),
     ("Restore", &[RESTORE, RESCUE]),
     LOOK,
     ("Look after discs", &[VERIFY, CHECK, DRILL, COPY, MIGRATE, LOCATE, LOST, RETIRE]),
     ("Catalog", &[SET, CATALOG, KEYSHEET]),
+    ("Service", &[SERVE, OPEN_PAGE, FOLLOW, ANSWER]),
 ];
 
 const BACKUP: Page = Page {
@@ -248,6 +249,34 @@ const KEYSHEET: Page = Page {
     examples: "\
 coldcut keysheet --set photos >photos.txt
 coldcut keysheet --hint 'the name of the first cat'",
+    ..PLAIN
+};
+const SERVE: Page = Page {
+    verb: "serve",
+    examples: "\
+coldcut serve
+coldcut serve --listen 127.0.0.1:7733",
+    ..PLAIN
+};
+const OPEN_PAGE: Page = Page {
+    verb: "open",
+    examples: "\
+coldcut open
+coldcut open --json",
+    ..PLAIN
+};
+const FOLLOW: Page = Page {
+    verb: "follow",
+    examples: "\
+coldcut follow
+coldcut follow --json",
+    ..PLAIN
+};
+const ANSWER: Page = Page {
+    verb: "answer",
+    examples: "\
+coldcut answer yes
+coldcut answer 3f9a21c4-2 no",
     ..PLAIN
 };
 

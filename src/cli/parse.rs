@@ -83,7 +83,7 @@ fn read(words: &[OsString], files: &ConfigFiles) -> Result<Cli, clap::Error> {
         || help::arranged(Typed::command()).after_help(format!("{AFTER_HELP}\n{}", files.line()));
     // First what was typed alone: a slip there is not the files' fault, and tells what to look up.
     let typed = command().try_get_matches_from(words).map_err(help::harmless_first)?;
-    let first = Cli::from(&typed)?;
+    let mut first = Cli::from(&typed)?;
     let definition = Typed::command();
     let refused = |(kind, text): finish::UsageError| command().error(kind, text);
     has_use_for_keys(&typed, &definition).map_err(refused)?;
@@ -97,8 +97,8 @@ fn read(words: &[OsString], files: &ConfigFiles) -> Result<Cli, clap::Error> {
     if let Verb::Backup(backup) = &mut cli.verb {
         backup.is_name_typed = first.common.set.is_some();
     }
-    if let (Verb::Status(status), Verb::Status(typed)) = (&mut cli.verb, &first.verb) {
-        status.judge_by(typed, &config);
+    if let (Some(limits), Some(typed)) = (cli.verb.limits(), first.verb.limits()) {
+        limits.judge_by(typed, &config);
     }
     cli.finish(chosen).map_err(refused)?;
     Ok(cli)

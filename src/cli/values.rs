@@ -9,6 +9,7 @@ use crate::model::size::{SMALLEST_DISC, parse_disc_size};
 use crate::model::{Bytes, DiscList, DiscUuid, Sectors, SetName, SnapshotSeq};
 use clap::builder::{OsStringValueParser, PossibleValuesParser, TypedValueParser};
 use std::ffi::OsString;
+use std::net::SocketAddr;
 use std::os::unix::ffi::OsStrExt;
 use std::time::Duration;
 
@@ -85,6 +86,15 @@ pub fn age(text: &str) -> Parsed<Duration> {
         units.into_iter().find(|(unit, _)| text.ends_with(*unit)).ok_or_else(wrong)?;
     let number = whole_number(text.strip_suffix(unit).unwrap_or_default()).ok_or_else(wrong)?;
     Ok(Duration::from_secs(u64::from(number) * seconds))
+}
+
+/// An address that only this machine reaches.
+pub fn loopback(text: &str) -> Parsed<SocketAddr> {
+    let address: Option<SocketAddr> = text.parse().ok();
+    let own = address.filter(|address| address.ip().is_loopback());
+    own.ok_or_else(|| {
+        "allowed: an address of this machine alone, such as 127.0.0.1:7733".to_owned()
+    })
 }
 
 pub fn snapshot(text: &str) -> Parsed<SnapshotSeq> {

@@ -236,7 +236,13 @@ impl RunState {
         self.discs
     }
 
-    pub(super) fn apply(&mut self, event: &Event) {
+    /// A task that is running.
+    pub fn task(&self, id: TaskId) -> Option<&(Task, Progress)> {
+        self.tasks.get(&id)
+    }
+
+    /// Takes in what happened, as each listener that keeps a state of its own does.
+    pub fn apply(&mut self, event: &Event) {
         match event {
             Event::Begun(task) => {
                 self.tasks.insert(task.id, (task.clone(), Progress::default()));

@@ -159,11 +159,37 @@ impl Question {
         }
     }
 
+    /// Whether only who started the run may answer: it is about who can read the discs, or about
+    /// rights that a restore gives.
+    pub fn is_for_the_terminal_only(&self) -> bool {
+        use Question::*;
+        matches!(
+            self,
+            NewRecipients { .. }
+                | TrustRecipients { .. }
+                | OddPassphrase { .. }
+                | RestorePrivileges { .. }
+        )
+    }
+
     pub fn choices(&self) -> Choices {
         match self {
             Question::WhichCopy { copies, .. } => Choices::Copies(copies.clone()),
             Question::BringDisc { .. } => Choices::DoneOrGiveUp,
             _ => Choices::YesOrNo,
+        }
+    }
+}
+
+impl Answer {
+    /// `yes`, `no`, `done`, `give-up`, or a copy's number.
+    pub fn parse(word: &str) -> Option<Answer> {
+        match word {
+            "yes" => Some(Answer::Yes),
+            "no" => Some(Answer::No),
+            "done" => Some(Answer::Done),
+            "give-up" => Some(Answer::GiveUp),
+            number => number.parse().ok().map(Answer::Copy),
         }
     }
 }
@@ -196,7 +222,7 @@ impl Serialize for Answer {
 /// Names what was asked, for whoever answers later and from elsewhere. Not used again while the
 /// process lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-pub struct QuestionId(u64);
+pub struct QuestionId(pub u64);
 
 /// A question, or a request for a passphrase, that was put and waits for its answer.
 #[derive(Clone, Debug, PartialEq, Eq)]

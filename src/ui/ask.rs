@@ -10,7 +10,7 @@ use crate::model::path::shown;
 use crate::port::operator::Operator;
 use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::question::{Answer, Asked, Choices, Question};
-use crate::port::stop::Stop;
+use crate::port::stop::{Recall, Stop};
 use crate::port::wanted::InsertRequest;
 use std::io::{self, IsTerminal};
 use std::sync::Arc;
@@ -45,12 +45,41 @@ impl Person {
         self.interrupted.load(Ordering::SeqCst)
     }
 
+    /// The answer of whoever is at the terminal; `None` if it came from elsewhere meanwhile, which
+    /// is what `recall` says.
+    pub fn answer_unless(
+        &self,
+        Asked { what, .. }: &Asked<Question>,
+        recall: &Recall,
+    ) -> Option<Answer> {
+        let answer = match self.yes && what.is_answered_by_yes() {
+            true => Answer::Yes,
+            false => self.choose(&what.choices(), &words::question(what), recall)?,
+        };
+        recall.has_come().then_some(answer)
+    }
+
+    /// Whether this question is answered here: somebody is there, or `--yes` says yes to it.
+    pub fn answers(&self, question: &Question) -> bool {
+        self.is_there() || self.yes && question.is_answered_by_yes()
+    }
+
+    /// A signal ended a question that was open elsewhere.
+    pub fn note_interrupted(&self) {
+        self.interrupted.store(true, Ordering::SeqCst);
+    }
+
     /// Asks, and judges the line by `judge`.
-    fn at_keyboard(&self, question: &str, judge: impl Fn(&str) -> Answer) -> Answer {
-        let Some(keyboard) = &self.keyboard else { return Answer::NobodyThere };
-        match self.heed(self.screen.ask(question, || keyboard.line())) {
+    fn at_keyboard(
+        &self,
+        question: &str,
+        recall: &Recall,
+        judge: impl Fn(&str) -> Answer,
+    ) -> Option<Answer> {
+        let Some(keyboard) = &self.keyboard else { return Some(Answer::NobodyThere) };
+        match self.heed(self.screen.ask(question, || keyboard.line(recall))) {
             // A line that is not UTF-8 answers nothing.
-            Ok(line) => judge(std::str::from_utf8(&line).unwrap_or_default().trim()),
+            Ok(line) => Some(judge(std::str::from_utf8(&line).unwrap_or_default().trim())),
             Err(silence) => {
                 // The cursor stands after the question.
                 self.screen.say("");
@@ -59,13 +88,14 @@ impl Person {
         }
     }
 
-    fn answer_of(&self, silence: Silence) -> Answer {
+    fn answer_of(&self, silence: Silence) -> Option<Answer> {
         match silence {
             Silence::TooLate => {
                 self.screen.say(NO_ANSWER);
-                Answer::No
+                Some(Answer::No)
             }
-            Silence::End | Silence::Stopped => Answer::NobodyThere,
+            Silence::End | Silence::Stopped => Some(Answer::NobodyThere),
+            Silence::Recalled => None,
         }
     }
 
@@ -83,7 +113,7 @@ impl Person {
                 self.screen.put(NO_ANSWER);
                 None
             }
-            Err(Silence::End | Silence::Stopped) => None,
+            Err(Silence::End | Silence::Stopped | Silence::Recalled) => None,
         }
     }
 
@@ -102,8 +132,8 @@ impl Person {
         }
     }
 
-    fn choose(&self, choices: &Choices, text: &str) -> Answer {
-        self.at_keyboard(&prompt(text, choices), |line| match (choices, line) {
+    fn choose(&self, choices: &Choices, text: &str, recall: &Recall) -> Option<Answer> {
+        self.at_keyboard(&prompt(text, choices), recall, |line| match (choices, line) {
             (Choices::YesOrNo, "y" | "Y" | "yes" | "Yes" | "YES") => Answer::Yes,
             (Choices::YesOrNo, _) => Answer::No,
             (Choices::Copies(copies), line) => {
@@ -127,11 +157,9 @@ impl Person {
 }
 
 impl Operator for Person {
-    fn answer(&self, Asked { what, .. }: &Asked<Question>) -> Answer {
-        match self.yes && what.is_answered_by_yes() {
-            true => Answer::Yes,
-            false => self.choose(&what.choices(), &words::question(what)),
-        }
+    fn answer(&self, asked: &Asked<Question>) -> Answer {
+        // Nobody recalls it.
+        self.answer_unless(asked, &Recall::default()).unwrap_or(Answer::NobodyThere)
     }
 
     fn secret(&self, Asked { what, .. }: &Asked<PassphraseRequest>) -> Option<Secret> {
@@ -167,7 +195,7 @@ mod tests {
     struct Typist(Mutex<Vec<&'static str>>);
 
     impl Keyboard for Typist {
-        fn line(&self) -> Result<Line, Silence> {
+        fn line(&self, _: &Recall) -> Result<Line, Silence> {
             let mut lines = self.0.lock().unwrap();
             match lines.is_empty() {
                 true => Err(Silence::End),
@@ -175,7 +203,7 @@ mod tests {
             }
         }
         fn secret(&self, _: &str) -> Result<Line, Silence> {
-            self.line()
+            self.line(&Recall::default())
         }
     }
 

@@ -9,11 +9,19 @@ use serde_json::{Value, json};
 
 /// The values of the question, and what every question has.
 pub fn question_event(id: QuestionId, prompt: &Prompt) -> Value {
-    let (text, choices) = match prompt {
-        Prompt::Question(what) => (words::question(what), what.choices().answers()),
-        Prompt::Passphrase(what) => (words::passphrase(what), Vec::new()),
+    let (text, choices, terminal_only) = match prompt {
+        Prompt::Question(what) => {
+            (words::question(what), what.choices().answers(), what.is_for_the_terminal_only())
+        }
+        Prompt::Passphrase(what) => (words::passphrase(what), Vec::new(), true),
     };
-    let mut event = json!({"event": "question", "question": id, "text": text, "choices": choices});
+    let mut event = json!({
+        "event": "question",
+        "question": id,
+        "text": text,
+        "choices": choices,
+        "terminal_only": terminal_only,
+    });
     // A value of strings and numbers always serializes; without it the event says what it can.
     if let (Value::Object(event), Ok(Value::Object(values))) =
         (&mut event, serde_json::to_value(prompt))

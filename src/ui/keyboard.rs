@@ -3,7 +3,7 @@
 
 use crate::flow::WaitLimit;
 use crate::port::clock::Deadline;
-use crate::port::stop::Stop;
+use crate::port::stop::{Recall, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
 use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
@@ -28,11 +28,14 @@ pub(super) enum Silence {
     Stopped,
     /// Nobody answered in time.
     TooLate,
+    /// The answer came from elsewhere.
+    Recalled,
 }
 
 /// Where answers come from.
 pub(super) trait Keyboard: Send + Sync {
-    fn line(&self) -> Result<Line, Silence>;
+    /// Until `recall` is asked for.
+    fn line(&self, recall: &Recall) -> Result<Line, Silence>;
     /// A line that is not shown, behind this prompt.
     fn secret(&self, prompt: &str) -> Result<Line, Silence>;
 }
@@ -44,8 +47,8 @@ pub(super) struct TerminalKeyboard {
 }
 
 impl Keyboard for TerminalKeyboard {
-    fn line(&self) -> Result<Line, Silence> {
-        self.read(&io::stdin())
+    fn line(&self, recall: &Recall) -> Result<Line, Silence> {
+        self.read(&io::stdin(), recall)
     }
 
     fn secret(&self, prompt: &str) -> Result<Line, Silence> {
@@ -53,7 +56,7 @@ impl Keyboard for TerminalKeyboard {
         let quiet = Quiet::begin(&stdin).ok_or(Silence::End)?;
         // Shown when nothing typed is shown any more. A lost terminal is noticed by reading.
         let _ = write!(io::stderr(), "{prompt}").and_then(|()| io::stderr().flush());
-        let line = self.read(&stdin);
+        let line = self.read(&stdin, &Recall::default());
         drop(quiet);
         if line.is_err() {
             let _ = writeln!(io::stderr());
@@ -65,11 +68,11 @@ impl Keyboard for TerminalKeyboard {
 impl TerminalKeyboard {
     /// Byte by byte as they come, to the end of the line: what is typed ahead waits in the kernel
     /// for the next question.
-    fn read(&self, stdin: &Stdin) -> Result<Line, Silence> {
+    fn read(&self, stdin: &Stdin, recall: &Recall) -> Result<Line, Silence> {
         let deadline = self.wait_limit.deadline();
         let mut line = Zeroizing::new(Vec::with_capacity(LONGEST));
         loop {
-            self.ready(stdin, &deadline)?;
+            self.ready(stdin, &deadline, recall)?;
             let mut byte = Zeroizing::new([0]);
             match rustix::io::read(stdin, &mut byte[..]) {
                 Ok(0) if line.is_empty() => return Err(Silence::End),
@@ -84,9 +87,12 @@ impl TerminalKeyboard {
 
     /// Waits for something to read. A read would be restarted after Ctrl-C, as signal handlers ask
     /// for; `poll` never is (signal(7)).
-    fn ready(&self, stdin: &Stdin, deadline: &Deadline) -> Result<(), Silence> {
+    fn ready(&self, stdin: &Stdin, deadline: &Deadline, recall: &Recall) -> Result<(), Silence> {
         loop {
             self.stop.check().map_err(|_| Silence::Stopped)?;
+            if recall.is_asked() {
+                return Err(Silence::Recalled);
+            }
             let left = deadline.left().unwrap_or(LOOK);
             let mut descriptors = [PollFd::new(stdin, PollFlags::IN)];
             match poll(&mut descriptors, Timespec::try_from(left.min(LOOK)).ok().as_ref()) {

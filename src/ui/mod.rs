@@ -4,6 +4,7 @@
 pub mod ask;
 mod asked;
 pub mod drives;
+pub mod events;
 pub mod exit;
 pub mod json;
 mod keyboard;
@@ -11,7 +12,7 @@ pub mod keysheet;
 pub mod lines;
 mod lock;
 pub mod media;
-mod pace;
+pub mod pace;
 pub mod progress;
 mod repeats;
 mod run;

@@ -9,7 +9,7 @@ const WINDOW: i64 = 30;
 
 /// How far the work was, second by second, within the window.
 #[derive(Debug)]
-pub(super) struct RateWindow(VecDeque<(Moment, u64)>);
+pub struct RateWindow(VecDeque<(Moment, u64)>);
 
 impl RateWindow {
     pub fn from(now: Moment, done: u64) -> RateWindow {
@@ -40,7 +40,7 @@ impl RateWindow {
 }
 
 /// `45 s`, `12 min`, `3 h 05 min`
-pub(super) fn duration(seconds: u64) -> String {
+pub fn duration(seconds: u64) -> String {
     match seconds {
         0..60 => format!("{seconds} s"),
         60..3600 => format!("{} min", seconds.div_ceil(60)),

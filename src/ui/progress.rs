@@ -3,7 +3,9 @@
 //! side by side have a bar each.
 
 use super::asked::{answer_event, insert_event, question_event};
-use super::json::event::{DiscProgressObject, Event as Object};
+use super::events::{
+    count_event, disc_event, end_event, note_event, progress_event, task_event, trouble_event,
+};
 use super::lock::locked;
 use super::pace::{RateWindow, duration};
 use super::repeats::{Repeats, kind_of_notice, kind_of_trouble};
@@ -20,7 +22,7 @@ use crate::port::event::{
 use crate::port::notice::Notice;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
@@ -237,7 +239,7 @@ impl Reporter {
             self.close(ended, (self.clock)());
         }
         if !matches!(task.what, Activity::Command(_)) {
-            self.event(json!({"event": "end", "task": task.id}));
+            self.event(end_event(task));
         }
     }
 
@@ -302,7 +304,7 @@ impl Reporter {
             let text = words::notice(notice);
             let kind = kind_of_notice(notice).map(|kind| format!("notice: {kind}"));
             self.say_unless_repeated(kind, &text, &text);
-            self.event(json!({"event": "note", "text": text, "notice": notice}));
+            self.event(note_event(notice, &text));
         }
     }
 
@@ -310,10 +312,7 @@ impl Reporter {
         locked(&self.troubles).keep(trouble);
         let kind = Some(kind_of_trouble(trouble));
         self.say_unless_repeated(kind, trouble.what.words(), &words::trouble(trouble));
-        let Trouble { thing, what } = trouble;
-        let advice = words::advice::of_cause(what);
-        let event = json!({"event": "trouble", "thing": thing, "what": what, "advice": advice});
-        self.always(&event);
+        self.always(&trouble_event(trouble));
     }
 
     /// For people; programs get every one.
@@ -351,9 +350,7 @@ impl Listener for Reporter {
             Event::Begun(task) => self.begun(task),
             Event::Progress { task, progress } => self.advanced(*task, *progress),
             Event::Ended(task) => self.ended(task),
-            Event::Disc { number, reached, .. } => {
-                self.event(json!({"event": "disc", "disc": number, "state": reached}));
-            }
+            Event::Disc { number, reached, .. } => self.event(disc_event(*number, *reached)),
             Event::Discs(discs) => self.counted(*discs),
             Event::Note(notice) => self.note(notice),
             Event::Trouble(trouble) => self.trouble(trouble),
@@ -441,41 +438,6 @@ fn percent(done: u64, total: u64) -> u64 {
     if total == 0 { 100 } else { percent.min(100) as u64 }
 }
 
-/// A task that counts is a phase.
-fn task_event(task: &Task) -> Value {
-    let event = if task.what.unit() == Unit::None { "task" } else { "phase" };
-    json!({
-        "event": event,
-        "phase": task.what.word(),
-        "disc": task.disc,
-        "total": task.total,
-        "task": task.id,
-        "parent": task.parent,
-        "set": task.set,
-        "drive": task.drive,
-    })
-}
-
-fn progress_event(task: &Task, progress: Progress) -> Value {
-    json!({
-        "event": "progress",
-        "phase": task.what.word(),
-        "disc": task.disc,
-        "total": task.total,
-        "done": progress.done,
-        "written": progress.written,
-        "task": task.id,
-    })
-}
-
-/// How far a command is that goes through several discs.
-fn count_event(command: &Task, discs: DiscCount) -> Object {
-    let DiscCount { begun, done, verified, total, is_estimate: estimated } = discs;
-    let (phase, task) = (command.what.word(), command.id);
-    let progress = DiscProgressObject { phase, task, total, done, begun, verified, estimated };
-    Object::Progress(progress)
-}
-
 #[cfg(test)]
 mod tests {
     use super::super::screen::testing::{Paper, screen};
@@ -484,6 +446,7 @@ mod tests {
     use crate::port::event::Reached;
     use crate::port::monitor::{Monitor, NewTask};
     use crate::port::notice::{BurnNotice, VerifyNotice};
+    use serde_json::json;
     use std::sync::atomic::{AtomicI64, Ordering};
 
     /// A reporter that listens, whose clock stands until it is moved.

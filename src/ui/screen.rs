@@ -9,6 +9,7 @@ use super::terminal::{self, Look};
 use crate::model::path::{is_text, shown};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget};
 use serde::Serialize;
+use serde_json::Value;
 use std::io::{self, IsTerminal, Write};
 use std::sync::Mutex;
 
@@ -159,10 +160,13 @@ impl Screen {
     }
 }
 
+fn one_line(object: &impl Serialize) -> io::Result<String> {
+    Ok(harmless(&serde_json::to_value(object)?))
+}
+
 /// JSON that harms no terminal, with the keys in alphabetical order. Characters that are not text are
 /// in strings only, and the writer leaves those beyond ASCII as they are.
-fn one_line(object: &impl Serialize) -> io::Result<String> {
-    let object = serde_json::to_value(object)?;
+pub fn harmless(object: &Value) -> String {
     let mut line = String::new();
     for c in object.to_string().chars() {
         match is_text(c) {
@@ -170,7 +174,7 @@ fn one_line(object: &impl Serialize) -> io::Result<String> {
             false => line.extend(c.encode_utf16(&mut [0; 2]).iter().map(|u| format!("\\u{u:04x}"))),
         }
     }
-    Ok(line)
+    line
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::BTreeSet;
 /// A module, and its levels: what each is about, and who is there.
 pub type LevelOrder = (&'static str, &'static [(&'static str, &'static [&'static str])]);
 
-pub const ORDERS: [LevelOrder; 6] = [
+pub const ORDERS: [LevelOrder; 7] = [
     (
         "flow",
         &[
@@ -62,12 +62,25 @@ pub const ORDERS: [LevelOrder; 6] = [
             ("terminal and screen", &["keyboard", "lock", "screen", "styled", "table", "terminal"]),
             (
                 "the talk with a person",
-                &["ask", "asked", "exit", "json", "pace", "progress", "repeats", "run", "troubles"],
+                &[
+                    "ask", "asked", "events", "exit", "json", "pace", "progress", "repeats", "run",
+                    "troubles",
+                ],
             ),
             (
                 "what results look like",
                 &["drives", "keysheet", "lines", "media", "safety", "sets", "status", "summary"],
             ),
+            ("all together", &["mod"]),
+        ],
+    ),
+    (
+        "hub",
+        &[
+            ("what both sides know", &["hello", "place"]),
+            ("a run that reports, and who asks", &["client", "desk", "follow", "outbox"]),
+            ("all of that together", &["operator", "report"]),
+            ("the service", &["server"]),
             ("all together", &["mod"]),
         ],
     ),

@@ -4,13 +4,14 @@ use super::tokens::{Token, tokens};
 use std::collections::BTreeSet;
 
 /// Who lives on which floor, from below.
-const FLOORS: [&[&str]; 7] = [
+const FLOORS: [&[&str]; 8] = [
     &["model"],
     &["port"],
     &["format", "catalog", "codec", "drive", "recovery"],
     &["scan", "pack", "drill", "verify", "restore", "rescue"],
     &["flow"],
     &["cli", "ui"],
+    &["hub"],
     &["app", "main"],
 ];
 
@@ -18,7 +19,7 @@ const FLOORS: [&[&str]; 7] = [
 const PRODUCTS: [(&str, &str); 1] = [("pack", "scan")];
 
 /// Names next to each other in a path, and the modules that may write them.
-const GUARDED: [(&[&str], &[&str], &str); 16] = [
+const GUARDED: [(&[&str], &[&str], &str); 20] = [
     (&["std", "process"], &["port"], "only port starts processes"),
     (&["process", "Command"], &["port"], "only port starts processes"),
     (&["SystemTime", "now"], &["port"], "only port reads the clock"),
@@ -32,9 +33,13 @@ const GUARDED: [(&[&str], &[&str], &str); 16] = [
     (&["termios"], &["ui"], "nothing below ui asks"),
     (
         &["serde_json"],
-        &["ui", "drive"],
-        "only ui writes JSON, and only drive reads that of loaders",
+        &["ui", "hub", "app", "drive"],
+        "only ui, hub and app write JSON, and only drive reads that of loaders",
     ),
+    (&["tokio"], &["hub"], "only the service does not block"),
+    (&["hyper"], &["hub"], "only the service speaks HTTP"),
+    (&["axum"], &["hub"], "only the service speaks HTTP"),
+    (&["maud"], &["hub"], "only the service has pages"),
     (&["clap"], &["cli"], "only cli knows how options are typed"),
     (&["io", "stdout"], &["ui", "main"], "nothing below ui prints"),
     (&["io", "stderr"], &["ui", "main"], "nothing below ui prints"),

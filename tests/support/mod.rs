@@ -4,11 +4,13 @@
 // Each test binary uses its own part of this, and helpers of tests may panic.
 #![allow(dead_code, unused_imports, clippy::unwrap_used)]
 
+pub mod browser;
 pub mod compare;
 pub mod disks;
 pub mod endless;
 pub mod loops;
 pub mod sandbox;
+pub mod service;
 pub mod terminal;
 pub mod trees;
 

@@ -4,6 +4,7 @@ use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::app::{App, RunError};
+use crate::catalog::{SnapshotInfo, SnapshotSize};
 use crate::cli::args::{FindArgs, LsArgs};
 use crate::flow::FlowError;
 use crate::flow::library::known_discs::{KnownDisc, KnownMedium};
@@ -24,21 +25,25 @@ pub(super) fn open(app: &App) -> Result<Query, RunError> {
 
 pub fn snapshots(app: &App) -> Result<Exit, RunError> {
     let query = open(app)?;
-    let line =
-        |(snapshot, extent): (crate::catalog::SnapshotInfo, crate::catalog::SnapshotSize)| {
-            ListedSnapshot {
-                set: query.name().clone(),
-                id: snapshot.seq,
-                date: snapshot.started,
-                source: source_bytes(&snapshot.source),
-                paths: extent.paths,
-                size: extent.bytes,
-                waiting: extent.waiting,
-            }
-        };
+    let line = |snapshot| snapshot_line(query.name(), snapshot);
     let lines: Vec<ListedSnapshot> = query.snapshots()?.into_iter().map(line).collect();
     table::print(app.screen(), &lines)?;
     Ok(Exit::Done)
+}
+
+pub(super) fn snapshot_line(
+    set: &SetName,
+    (snapshot, extent): (SnapshotInfo, SnapshotSize),
+) -> ListedSnapshot {
+    ListedSnapshot {
+        set: set.clone(),
+        id: snapshot.seq,
+        date: snapshot.started,
+        source: source_bytes(&snapshot.source),
+        paths: extent.paths,
+        size: extent.bytes,
+        waiting: extent.waiting,
+    }
 }
 
 pub fn discs(app: &App) -> Result<Exit, RunError> {
@@ -87,7 +92,7 @@ pub fn ls(app: &App, args: LsArgs) -> Result<Exit, RunError> {
 }
 
 /// `a/b`, and what people type for it: `./a/b/`.
-fn rel_path(typed: &OsStr) -> Result<RelPath, RunError> {
+pub(super) fn rel_path(typed: &OsStr) -> Result<RelPath, RunError> {
     let mut bytes = typed.as_bytes();
     while let Some(rest) = bytes.strip_prefix(b"./") {
         bytes = rest;

@@ -47,7 +47,7 @@ fn list(app: &App) -> Result<Exit, RunError> {
     Ok(Exit::Done)
 }
 
-fn line(glance: &SetGlance) -> SetLine {
+pub(super) fn line(glance: &SetGlance) -> SetLine {
     let facts = &glance.set.facts;
     let newest = glance.snapshots.last();
     SetLine {

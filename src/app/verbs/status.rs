@@ -30,7 +30,7 @@ pub fn run(app: &App, args: StatusArgs) -> Result<Exit, RunError> {
     let staging = app.around.staging(&app.common)?;
     let now = Moment::now();
     let is_there = catalog.exists();
-    let limits = |set: &SetName| args.limits(set);
+    let limits = |set: &SetName| args.limits.of(set);
     let sets = glance(&catalog, &staging, app.common.set.as_ref(), &limits, now);
     let places = PlacesInUse { catalog_exists: is_there, catalog, staging };
     let sets = match sets {
@@ -67,7 +67,7 @@ fn files(app: &App, args: &StatusArgs) -> Result<Exit, RunError> {
     let query = open(app)?;
     let now = Moment::now();
     let staging = app.around.staging(&app.common)?;
-    let safety = query.safety_of(&globs, &staging, &args.limits(query.name()), now)?;
+    let safety = query.safety_of(&globs, &staging, &args.limits.of(query.name()), now)?;
     let verdict = safety.verdict();
     let lines: Vec<FileSafetyLine> =
         safety.files.into_iter().map(|file| file_line(file, now)).collect();
@@ -111,7 +111,7 @@ fn wanted(glance: &SetGlance) -> Option<String> {
     Some(medium(&medium_wanted(&glance.set, &disc, &Copies::of(&copies), wanted)))
 }
 
-fn status_line(glance: SetGlance, now: Moment) -> StatusLine {
+pub(super) fn status_line(glance: SetGlance, now: Moment) -> StatusLine {
     use crate::catalog::DiscState::{Failed, Open, Staged, Verified};
     let count = |states: &[crate::catalog::DiscState]| {
         glance.discs.iter().filter(|disc| states.contains(&disc.info.state)).count() as u64

@@ -34,6 +34,9 @@ pub struct Common {
     /// Where packed discs are kept until they are burned [env: COLDCUT_STAGING] [default: $XDG_STATE_HOME/coldcut/staging]
     #[arg(long, value_name = "DIR", help_heading = "Options of every command")]
     pub staging: Option<PathBuf>,
+    /// The socket of the service [env: COLDCUT_HUB] [default: coldcut/hub.sock in $XDG_RUNTIME_DIR, else in /run]
+    #[arg(long, value_name = "SOCKET", help_heading = "Options of every command")]
+    pub hub: Option<PathBuf>,
     /// Print JSON objects on stdout, one per line
     #[arg(long, help_heading = "Options of every command")]
     pub json: bool,
@@ -69,6 +72,7 @@ impl Common {
             catalog: behind.catalog.or(self.catalog),
             set: behind.set.or(self.set),
             staging: behind.staging.or(self.staging),
+            hub: behind.hub.or(self.hub),
             json: self.json || behind.json,
             yes: self.yes || behind.yes,
             quiet: self.quiet || behind.quiet,

@@ -132,6 +132,15 @@ pub struct StatusArgs {
     /// in it (may be repeated)
     #[arg(value_name = "PATH")]
     pub paths: Vec<OsString>,
+    #[command(flatten)]
+    pub limits: LimitArgs,
+    #[command(flatten)]
+    pub(super) behind: Common,
+}
+
+/// What counts as safe.
+#[derive(Args, Clone, Debug, Default)]
+pub struct LimitArgs {
     /// Count as not safe if the newest backup is older: 36h, 30d, 26w, 1y [default: only its age is
     /// shown]
     #[arg(long, value_name = "TIME", value_parser = values::age)]
@@ -149,12 +158,10 @@ pub struct StatusArgs {
     /// And how the others are.
     #[arg(skip)]
     pub otherwise: StatusLimits,
-    #[command(flatten)]
-    pub(super) behind: Common,
 }
 
-impl StatusArgs {
-    pub fn limits(&self, set: &SetName) -> StatusLimits {
+impl LimitArgs {
+    pub fn of(&self, set: &SetName) -> StatusLimits {
         self.by_set.get(set).copied().unwrap_or(self.otherwise)
     }
 }

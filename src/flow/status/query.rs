@@ -111,6 +111,12 @@ impl Query {
         Ok(Query { catalog, set })
     }
 
+    /// The names of all sets.
+    pub fn sets(catalog: &Path) -> Result<Vec<SetName>, FlowError> {
+        let sets = Catalog::open(catalog, Access::Read)?.sets()?;
+        Ok(sets.into_iter().map(|set| set.facts.name).collect())
+    }
+
     pub fn name(&self) -> &SetName {
         &self.set.facts.name
     }

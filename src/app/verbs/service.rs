@@ -1,0 +1,222 @@
+//! `coldcut serve`, and those who speak to it: `open`, `follow`, `answer`.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::app::{App, RunError};
+use crate::cli::args::{AnswerArgs, LimitArgs, ServeArgs};
+use crate::flow::status::latest::StatusLimits;
+use crate::flow::status::query::{Query, glance};
+use crate::flow::{FlowError, SelectionError, chain};
+use crate::hub::client::{self, ClientError};
+use crate::hub::follow::{Narrator, follow as follow_events};
+use crate::hub::place::HubPlace;
+use crate::hub::server::{CatalogView, ServeRequest, ViewError, serve};
+use crate::model::{RelPath, SetName, SnapshotSeq};
+use crate::port::clock::Moment;
+use crate::ui::exit::Exit;
+use crate::ui::json::discs::DiscObject;
+use crate::ui::json::sets::SetObject;
+use crate::ui::json::snapshots::{PathObject, SnapshotObject};
+use crate::ui::json::status::SetStatusObject;
+use crate::ui::table::Object;
+
+use super::query::{disc_line, rel_path, snapshot_line};
+use super::{set, status};
+
+pub fn run(app: &App, args: ServeArgs) -> Result<Exit, RunError> {
+    let catalog = app.around.catalog(&app.common)?;
+    let staging = app.around.staging(&app.common)?;
+    let view = CatalogAnswers { catalog: catalog.clone(), staging, limits: args.limits };
+    let (screen, quiet) = (app.shared_screen(), app.common.quiet);
+    let request = ServeRequest {
+        catalog,
+        place: place(app),
+        listen: args.listen,
+        view: Arc::new(view),
+        say: Arc::new(move |words| {
+            if !quiet {
+                screen.say(words);
+            }
+        }),
+    };
+    serve(request, &app.stop)?;
+    Ok(Exit::Done)
+}
+
+fn place(app: &App) -> HubPlace {
+    HubPlace::read(app.common.hub.clone())
+}
+
+pub fn open(app: &App) -> Result<Exit, RunError> {
+    let answer = client::post(&place(app), "/api/links", "{}")?.text()?;
+    let answer: Value = serde_json::from_str(&answer).map_err(|_| ClientError::NotAService)?;
+    let link = answer["link"].as_str().ok_or(ClientError::NotAService)?;
+    match app.common.json {
+        true => app.screen().object(&json!({"link": link}))?,
+        false => app.screen().result(&format!("{link}\n"))?,
+    }
+    Ok(Exit::Done)
+}
+
+pub fn follow(app: &App) -> Result<Exit, RunError> {
+    let screen = app.screen();
+    let narrator = std::cell::RefCell::new(Narrator::default());
+    let say =
+        |lines: Vec<String>| lines.iter().try_for_each(|line| screen.result(&format!("{line}\n")));
+    follow_events(
+        &place(app),
+        &app.stop,
+        |state| match screen.json() {
+            true => screen.object(state),
+            false => say(narrator.borrow_mut().state(state, Moment::now())),
+        },
+        |event| match screen.json() {
+            true => screen.object(event),
+            false => say(narrator.borrow_mut().line(event, Moment::now()).into_iter().collect()),
+        },
+    )?;
+    if app.stop.check().is_err() {
+        return Ok(Exit::Done);
+    }
+    screen.say("the service has ended");
+    Ok(Exit::Failed)
+}
+
+pub fn answer(app: &App, args: AnswerArgs) -> Result<Exit, RunError> {
+    let place = place(app);
+    let (question, word) = match &args.words[..] {
+        [question, word] => (question.clone(), word),
+        [word] => (only_question(&place)?, word),
+        _ => return Err(RunError::Usage("answer takes QUESTION and ANSWER".to_owned())),
+    };
+    let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'-';
+    if !question.bytes().all(is_name) {
+        return Err(RunError::Usage(format!("{question} is not the name of a question")));
+    }
+    let body = json!({"answer": word}).to_string();
+    client::post(&place, &format!("/api/questions/{question}"), &body)?.text()?;
+    if !app.common.quiet {
+        app.screen().say(&format!("answered: {word}"));
+    }
+    Ok(Exit::Done)
+}
+
+/// Of all runs.
+fn only_question(place: &HubPlace) -> Result<String, RunError> {
+    let open = client::get(place, "/api/questions")?.text()?;
+    let open: Vec<Value> = serde_json::from_str(&open).map_err(|_| ClientError::NotAService)?;
+    match &open[..] {
+        [] => Err(RunError::Usage("no question is open".to_owned())),
+        [question] => Ok(question["id"].as_str().ok_or(ClientError::NotAService)?.to_owned()),
+        several => {
+            let names = several.iter().filter_map(|one| one["id"].as_str());
+            let names = names.collect::<Vec<_>>().join(", ");
+            Err(RunError::Usage(format!("several questions are open; name one of {names}")))
+        }
+    }
+}
+
+/// What the service asks of the catalog.
+struct CatalogAnswers {
+    catalog: PathBuf,
+    staging: PathBuf,
+    limits: LimitArgs,
+}
+
+impl CatalogAnswers {
+    /// The named set, or all; none where nothing was backed up yet.
+    fn queries(&self, set: Option<&str>) -> Result<Vec<Query>, ViewError> {
+        let names = match set {
+            Some(name) => vec![self.known(set_name(name)?)?],
+            None if !self.catalog.exists() => Vec::new(),
+            None => Query::sets(&self.catalog).map_err(failed)?,
+        };
+        let open = |name: &SetName| Query::open(&self.catalog, Some(name)).map_err(failed);
+        names.iter().map(open).collect()
+    }
+}
+
+impl CatalogAnswers {
+    /// A catalog that is not there yet has no sets.
+    fn known<T>(&self, asked: T) -> Result<T, ViewError> {
+        match self.catalog.exists() {
+            true => Ok(asked),
+            false => Err(ViewError::NotThere("nothing has been backed up yet".to_owned())),
+        }
+    }
+}
+
+impl CatalogView for CatalogAnswers {
+    fn sets(&self) -> Result<Vec<SetObject>, ViewError> {
+        if !self.catalog.exists() {
+            return Ok(Vec::new());
+        }
+        let any = |_: &SetName| StatusLimits::default();
+        let sets = glance(&self.catalog, &self.staging, None, &any, Moment::now());
+        Ok(sets.map_err(failed)?.iter().map(|glance| set::line(glance).object()).collect())
+    }
+
+    fn status(&self) -> Result<Vec<SetStatusObject>, ViewError> {
+        if !self.catalog.exists() {
+            return Ok(Vec::new());
+        }
+        let now = Moment::now();
+        let limits = |set: &SetName| self.limits.of(set);
+        let sets = glance(&self.catalog, &self.staging, None, &limits, now).map_err(failed)?;
+        Ok(sets.into_iter().map(|glance| status::status_line(glance, now).object()).collect())
+    }
+
+    fn discs(&self, set: Option<&str>) -> Result<Vec<DiscObject>, ViewError> {
+        let mut all = Vec::new();
+        for query in self.queries(set)? {
+            let discs = query.discs().map_err(failed)?;
+            all.extend(discs.into_iter().map(|disc| disc_line(query.name(), disc).object()));
+        }
+        Ok(all)
+    }
+
+    fn snapshots(&self, set: Option<&str>) -> Result<Vec<SnapshotObject>, ViewError> {
+        let mut all = Vec::new();
+        for query in self.queries(set)? {
+            let snapshots = query.snapshots().map_err(failed)?;
+            all.extend(snapshots.into_iter().map(|one| snapshot_line(query.name(), one).object()));
+        }
+        Ok(all)
+    }
+
+    fn list(
+        &self,
+        set: Option<&str>,
+        path: &str,
+        snapshot: Option<u32>,
+    ) -> Result<Vec<PathObject>, ViewError> {
+        let name = set.map(set_name).transpose()?;
+        let path = directory(path)?;
+        let query = Query::open(&self.catalog, self.known(name)?.as_ref()).map_err(failed)?;
+        let rows = query.list(&path, snapshot.map(SnapshotSeq)).map_err(failed)?;
+        Ok(rows.iter().map(Object::object).collect())
+    }
+}
+
+fn set_name(name: &str) -> Result<SetName, ViewError> {
+    SetName::new(name).ok_or_else(|| ViewError::NotThere("there is no such set".to_owned()))
+}
+
+fn directory(path: &str) -> Result<RelPath, ViewError> {
+    rel_path(path.as_ref()).map_err(|error| ViewError::Unclear(error.to_string()))
+}
+
+fn failed(error: FlowError) -> ViewError {
+    let words = chain(&error);
+    match error {
+        FlowError::Selection(
+            SelectionError::NoSuchSet { .. }
+            | SelectionError::NoSuchPath { .. }
+            | SelectionError::NoSuchSnapshot { .. },
+        ) => ViewError::NotThere(words),
+        _ => ViewError::Failed(words),
+    }
+}

@@ -1,0 +1,170 @@
+//! Requests to the service over its socket: as little HTTP as `report`, `follow` and `answer` need.
+//! HTTP/1.0 for what has an end, so that a body ends with the connection.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::hello::{Hello, PROTOCOL};
+use super::place::HubPlace;
+
+/// A service that takes longer for an answer hangs.
+pub const PATIENCE: Duration = Duration::from_secs(5);
+/// The longest head of an answer.
+const LONGEST_HEAD: u64 = 16 << 10;
+/// The longest body of an answer that is kept.
+const LONGEST_BODY: u64 = 64 << 20;
+
+#[derive(Debug, thiserror::Error)]
+pub enum ClientError {
+    #[error("no service is running: there is no socket at {}", places(.0))]
+    NotThere(Vec<PathBuf>),
+    #[error("the service does not answer")]
+    Talk(#[from] io::Error),
+    #[error("what answers at the socket is not coldcut's service")]
+    NotAService,
+    /// The status, and what the service says.
+    #[error("{1}")]
+    Refused(u16, String),
+}
+
+fn places(places: &[PathBuf]) -> String {
+    let all = places.iter().map(|place| crate::model::path::shown_path(place));
+    all.collect::<Vec<_>>().join(" or ")
+}
+
+/// An answer whose body is still to be read.
+pub struct Answer {
+    pub status: u16,
+    pub body: BufReader<UnixStream>,
+}
+
+impl Answer {
+    /// All of the body, as text; of a status that is not a success, an error.
+    pub fn text(mut self) -> Result<String, ClientError> {
+        let mut text = String::new();
+        (&mut self.body).take(LONGEST_BODY).read_to_string(&mut text)?;
+        match self.status {
+            200..300 => Ok(text),
+            status => Err(ClientError::Refused(status, reason(&text))),
+        }
+    }
+
+    /// The body line by line, for as long as it takes.
+    pub fn endless(self) -> Result<BufReader<UnixStream>, ClientError> {
+        if !(200..300).contains(&self.status) {
+            return Err(self.text().err().unwrap_or(ClientError::NotAService));
+        }
+        self.body.get_ref().set_read_timeout(None)?;
+        Ok(self.body)
+    }
+}
+
+/// The `text` of an error's object.
+fn reason(body: &str) -> String {
+    let object: Option<serde_json::Value> = serde_json::from_str(body).ok();
+    let text = object.and_then(|object| object["text"].as_str().map(str::to_owned));
+    text.unwrap_or_else(|| body.trim().to_owned())
+}
+
+/// Connects to the first place where a service is.
+fn connect(place: &HubPlace) -> Result<UnixStream, ClientError> {
+    let candidates = place.candidates();
+    let found = candidates.iter().find_map(|path| UnixStream::connect(path).ok());
+    let stream = found.ok_or(ClientError::NotThere(candidates))?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    Ok(stream)
+}
+
+fn send(stream: UnixStream, head: &str, body: &str) -> Result<Answer, ClientError> {
+    (&stream).write_all(format!("{head}Host: localhost\r\n\r\n{body}").as_bytes())?;
+    let mut reader = BufReader::new(stream);
+    let status = read_head(&mut reader)?;
+    Ok(Answer { status, body: reader })
+}
+
+pub fn get(place: &HubPlace, target: &str) -> Result<Answer, ClientError> {
+    send(connect(place)?, &format!("GET {target} HTTP/1.0\r\n"), "")
+}
+
+pub fn post(place: &HubPlace, target: &str, json: &str) -> Result<Answer, ClientError> {
+    let length = json.len();
+    let head = format!(
+        "POST {target} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"
+    );
+    send(connect(place)?, &head, json)
+}
+
+/// A connection on which a run reports.
+pub fn report(place: &HubPlace, hello: &Hello) -> Result<BufReader<UnixStream>, ClientError> {
+    let target = hello.target();
+    let head = format!("GET {target} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n");
+    let answer = send(connect(place)?, &head, "")?;
+    match answer.status {
+        101 => {
+            answer.body.get_ref().set_read_timeout(None)?;
+            Ok(answer.body)
+        }
+        status => Err(ClientError::Refused(status, String::new())),
+    }
+}
+
+/// Reads to the end of the head; its status.
+fn read_head(reader: &mut impl BufRead) -> Result<u16, ClientError> {
+    let mut head = reader.take(LONGEST_HEAD);
+    let mut line = String::new();
+    let mut next = |line: &mut String| {
+        line.clear();
+        match head.read_line(line) {
+            Ok(0) => Err(ClientError::NotAService),
+            Ok(_) => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                Err(ClientError::NotAService)
+            }
+            Err(error) => Err(error.into()),
+        }
+    };
+    next(&mut line)?;
+    let status = status(&line).ok_or(ClientError::NotAService)?;
+    while !line.trim_end().is_empty() {
+        next(&mut line)?;
+    }
+    Ok(status)
+}
+
+/// Of `HTTP/1.0 200 OK`.
+fn status(line: &str) -> Option<u16> {
+    let mut words = line.split(' ');
+    words.next().filter(|version| version.starts_with("HTTP/1."))?;
+    words.next()?.trim().parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_head_is_read_to_its_end_and_no_further() {
+        let mut answer = &b"HTTP/1.0 409 Conflict\r\nA: b\r\n\r\nbody"[..];
+        assert_eq!(read_head(&mut answer).unwrap(), 409);
+        assert_eq!(answer, b"body");
+    }
+
+    #[test]
+    fn what_is_not_http_is_not_the_service() {
+        let endless = "HTTP/1.0 200 OK\r\n".to_owned() + &"a: b\r\n".repeat(10_000);
+        for bytes in [&b"SSH-2.0\r\n\r\n"[..], b"", b"HTTP/1.0 200", b"HTTP/1.1 \xff\r\n\r\n"] {
+            let found = read_head(&mut BufReader::new(bytes));
+            assert!(matches!(found, Err(ClientError::NotAService)), "{bytes:?}: {found:?}");
+        }
+        assert!(read_head(&mut endless.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn the_service_says_in_an_object_why_it_refuses() {
+        assert_eq!(reason("{\"text\": \"too late\"}"), "too late");
+        assert_eq!(reason("plain\n"), "plain");
+    }
+}

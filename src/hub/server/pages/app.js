@@ -1,0 +1,79 @@
+// Keeps a page up to date. Each part of it that may change has an id and the attribute `data-live`;
+// when something happened, the page is loaded again and the parts that differ are exchanged. Without
+// this script everything works as well, and is loaded again by hand or now and then.
+"use strict";
+
+const APART = 1000; // milliseconds between two loads
+const parts = () => document.querySelectorAll("[data-live][id]");
+const link = document.getElementById("link");
+let source = null;
+let waiting = null;
+let last = 0; // the number of the newest event that was seen
+
+// Whoever is about to answer a question that is still open does not lose the button.
+function isInUse(part, other) {
+  const form = part.contains(document.activeElement) && document.activeElement.form;
+  return form && other.querySelector(`form[action="${form.getAttribute("action")}"]`);
+}
+
+function exchange(fresh) {
+  for (const part of parts()) {
+    const other = fresh.getElementById(part.id);
+    if (!other || part.isEqualNode(other) || isInUse(part, other)) continue;
+    const open = [...part.querySelectorAll("details")].map((one) => one.open);
+    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    const place = focused ? [...part.querySelectorAll("a, button, summary")].indexOf(focused) : -1;
+    part.replaceWith(other);
+    other.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || false; });
+    const next = place < 0 ? null : other.querySelectorAll("a, button, summary")[place];
+    if (next) next.focus();
+  }
+}
+
+async function load() {
+  waiting = null;
+  try {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (!answer.ok) return;
+    exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  } catch {
+    // The stream says that the service is away, and loads again when it is back.
+  }
+}
+
+function soon() {
+  if (waiting === null) waiting = setTimeout(load, APART);
+}
+
+// Only what somebody must know is spoken: not each step of progress.
+function speak(event) {
+  const words = {
+    insert: () => `Insert ${event.wanted} into ${event.drive}.`,
+    question: () => event.text,
+    trouble: () => `${event.thing}: ${event.what}`,
+    run: () => event.state === "ended" ? `${event.command} ended.` : "",
+  }[event.event];
+  const said = words ? words() : "";
+  if (said) document.getElementById("spoken").textContent = said;
+}
+
+function listen() {
+  if (source || document.hidden) return;
+  source = new EventSource(last ? `/api/events?after=${last}` : "/api/events");
+  source.onopen = () => { link.textContent = "Live"; soon(); };
+  source.onerror = () => { link.textContent = "The service does not answer. This page may be out of date."; };
+  source.onmessage = (message) => {
+    last = Number(message.lastEventId) || last;
+    speak(JSON.parse(message.data));
+    soon();
+  };
+}
+
+// A browser opens six connections to one place: a tab that nobody looks at gives its own back.
+function rest() {
+  if (source) source.close();
+  source = null;
+}
+
+document.addEventListener("visibilitychange", () => document.hidden ? rest() : listen());
+if (parts().length > 0 && link) listen();

@@ -1,0 +1,173 @@
+//! The service's page in a real browser: with JavaScript and without, narrow and wide, for those who
+//! see it and those who hear it, and for a page from elsewhere.
+
+#![allow(clippy::unwrap_used)] // a test that cannot go on should stop
+
+mod support;
+
+use std::fs;
+use std::process::{Child, Stdio};
+
+use support::browser::Browser;
+use support::service::Service;
+use support::terminal::end;
+use support::{Run, Sandbox};
+
+/// Bytes in a second: a disc of 3 MB is written in three seconds.
+const RATE: &str = "write_rate = 1_000_000\n";
+const PAGES: [&str; 5] = ["/", "/questions", "/safe", "/discs", "/log"];
+
+fn served() -> (Sandbox, Service) {
+    let mut sandbox = Sandbox::with_films(7);
+    fs::write(sandbox.shelf().join(".shelf.toml"), RATE).unwrap();
+    let service = sandbox.serve();
+    (sandbox, service)
+}
+
+fn starts(sandbox: &Sandbox, words: &[&str]) -> Child {
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+    command.args(words).args(["--wait", "forever"]).stdout(Stdio::null()).stderr(Stdio::null());
+    command.spawn().unwrap()
+}
+
+fn link(sandbox: &Sandbox) -> String {
+    let run: Run = sandbox.run(["open"]);
+    run.ok().stdout().trim().to_owned()
+}
+
+/// Lets the browser in.
+fn opens(browser: &Browser, sandbox: &Sandbox) {
+    browser.goes_to(&link(sandbox)).clicks("button");
+    browser.waits_until("the first page", |page| !page.all("nav").is_empty());
+}
+
+fn url(service: &Service, path: &str) -> String {
+    format!("http://{}{path}", service.address)
+}
+
+/// Every control has a name for those who do not see it, and a role that says what it is.
+#[track_caller]
+fn every_control_has_a_name(browser: &Browser) {
+    let controls = "a, button, input:not([type=hidden]), select, progress, meter, summary";
+    for element in browser.all(controls) {
+        let (label, role) = (browser.label(&element), browser.role(&element));
+        let is_gone = role.is_empty();
+        let is_named = !label.trim().is_empty() && role != "generic";
+        assert!(is_gone || is_named, "{role} {label:?} at {}", browser.url());
+    }
+}
+
+#[test]
+fn the_page_follows_a_backup_from_its_beginning_to_its_end() {
+    let (sandbox, service) = served();
+    let browser = Browser::new(true);
+    opens(&browser, &sandbox);
+    browser.waits_until("rest", |page| page.text("#runs").contains("Nothing is running"));
+    let mut run = starts(&sandbox, &["backup", "--disc-size", "3M", "source", "shelf"]);
+    browser
+        .waits_until("a drive that writes", |page| page.text("#drives").contains("Writing disc 1"));
+    assert!(browser.text("#drives").contains("Do not take the disc out."));
+    every_control_has_a_name(&browser);
+    for (width, scheme) in [(320, "light"), (320, "dark"), (800, "light"), (2560, "dark")] {
+        browser.looks_like(width, scheme).draws(&format!("now-{width}-{scheme}"));
+    }
+    let percents = |page: &Browser| {
+        let bars = page.all("#drives progress");
+        let value = |bar: &String| page.attribute(bar, "value").parse().unwrap_or(0);
+        bars.iter().map(value).collect::<Vec<u64>>()
+    };
+    browser.waits_until("progress", |page| percents(page).iter().any(|percent| *percent > 30));
+    browser.waits_until("the end", |page| page.text("#last").contains("backup done"));
+    assert_eq!(end(&mut run).code(), Some(0));
+    assert_eq!(browser.text("#drives"), "", "nothing is left of it");
+    browser.goes_to(&url(&service, "/discs"));
+    let verified = browser.text("#discs").matches("verified, 1 good copy").count();
+    assert_eq!(verified, 3, "as the catalog says: {}", browser.text("#discs"));
+}
+
+#[test]
+fn a_question_appears_is_answered_by_a_click_and_vanishes() {
+    let (sandbox, service) = served();
+    sandbox.backup("films", &[]).ok();
+    let browser = Browser::new(true);
+    opens(&browser, &sandbox);
+    let other = Browser::new(true);
+    opens(&other, &sandbox);
+    other.goes_to(&url(&service, "/questions"));
+    let mut run = starts(&sandbox, &["lost", "1"]);
+    for page in [&browser, &other] {
+        page.waits_until("the question", |page| page.text("main").contains("Record this as lost?"));
+        every_control_has_a_name(page);
+    }
+    browser.looks_like(800, "light").draws("question-800-light");
+    browser.clicks("button[value=yes]");
+    assert_eq!(end(&mut run).code(), Some(0));
+    other.waits_until("its end", |page| page.text("main").contains("Nobody is asked"));
+}
+
+#[test]
+fn everything_works_without_javascript() {
+    let (sandbox, service) = served();
+    sandbox.backup("films", &[]).ok();
+    let browser = Browser::new(false);
+    opens(&browser, &sandbox);
+    let mut run = starts(&sandbox, &["lost", "1"]);
+    service.events_until(0, |event| event["event"] == "question");
+    browser.goes_to(&url(&service, "/questions")).clicks("button[value=no]");
+    assert_eq!(end(&mut run).code(), Some(1), "it was not confirmed");
+    assert!(browser.text("main").contains("Nobody is asked"), "{}", browser.text("main"));
+    for path in PAGES {
+        browser.goes_to(&url(&service, path));
+        assert!(!browser.text("main").is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn every_page_fits_a_phone_and_a_wall_and_can_be_heard() {
+    let (sandbox, service) = served();
+    sandbox.backup("films", &[]).ok();
+    sandbox.run(["locate", "1", "the cupboard in the cellar, second shelf from the left"]).ok();
+    let browser = Browser::new(true);
+    opens(&browser, &sandbox);
+    browser.goes_to(&url(&service, "/discs"));
+    let disc = browser.attribute(&browser.all("#discs a")[0], "href");
+    for path in PAGES.into_iter().chain([disc.as_str()]) {
+        browser.goes_to(&url(&service, path));
+        every_control_has_a_name(&browser);
+        assert_eq!(browser.all("h1").len(), 1, "{path}");
+        for (width, scheme) in
+            [(320, "dark"), (320, "light"), (800, "light"), (2560, "light"), (2560, "dark")]
+        {
+            browser.looks_like(width, scheme);
+            let wide = browser.runs("return document.documentElement.scrollWidth");
+            assert!(wide.as_u64().unwrap() <= u64::from(width), "{path} at {width}: {wide}");
+            let name = path.split('/').nth(1).unwrap().to_owned()
+                + if path.matches('/').count() > 1 { "-one" } else { "" };
+            browser.draws(&format!(
+                "{}-{width}-{scheme}",
+                if name.is_empty() { "rest" } else { &name }
+            ));
+        }
+    }
+}
+
+#[test]
+fn a_page_from_elsewhere_gets_nothing() {
+    let (sandbox, service) = served();
+    let browser = Browser::new(true);
+    opens(&browser, &sandbox);
+    let port = service.address.rsplit(':').next().unwrap();
+    browser.goes_to(&format!("http://evil.test:{port}/"));
+    assert!(browser.text("main").contains("not one of this service's"), "{}", browser.text("body"));
+    // A page of another port of this machine: the cookie is sent, for ports are not sites.
+    let page = "data:text/html,<form method=post action='http://";
+    let form = format!("{page}{}/questions/0123abcd-1'><button>x</button></form>", service.address);
+    browser.goes_to(&form).clicks("button");
+    browser.waits_until("a refusal", |page| {
+        page.text("main").contains("was not sent by a page of this service")
+    });
+    let used = link(&sandbox);
+    browser.goes_to(&used).clicks("button");
+    browser.goes_to(&used).clicks("button");
+    assert!(browser.text("main").contains("used already"), "{}", browser.text("main"));
+}
