@@ -24,13 +24,7 @@ mod words;
 
 use names::Names;
 use numbers::Numbers;
-use words::Words;
-
-/// Positions are written with 20 bits. More than [`super::BLOCK_BYTES`].
-const POSITIONS: usize = 1 << 20;
-
-/// LMS positions are never neighbours.
-const LMS_POSITIONS: usize = POSITIONS / 2;
+use words::{Rotations, Words};
 
 /// Sorts blocks, one after another in the same buffers: fresh ones would cost a page fault for
 /// each 4 KiB of them.
@@ -73,24 +67,6 @@ impl Sorter {
         self.words.induce_l();
         self.words.induce_s();
         self.words.rotations()
-    }
-}
-
-/// The sorted rotations of a block.
-pub struct Rotations<'a> {
-    words: &'a [u32],
-}
-
-impl<'a> Rotations<'a> {
-    /// The last byte of each rotation.
-    pub fn last_bytes(&self) -> impl ExactSizeIterator<Item = u8> + use<'a> {
-        self.words.iter().map(|&word| words::byte_before(word))
-    }
-
-    /// Which of them is the block itself.
-    pub fn row(&self) -> usize {
-        // Each position is there once.
-        self.words.iter().position(|&word| words::position(word) == 0).unwrap_or(0)
     }
 }
 

@@ -1,8 +1,7 @@
 //! Names of LMS positions: equal ones for those whose bytes are equal up to the next LMS position,
 //! ascending in the order of these bytes.
 
-use super::LMS_POSITIONS;
-use super::words::Words;
+use super::words::{LMS_POSITIONS, Words};
 
 /// No two LMS positions are neighbours: half of a position tells them apart. The index changes
 /// nothing, see `words::MASK`.

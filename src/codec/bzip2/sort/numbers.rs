@@ -4,6 +4,7 @@
 //! long.
 
 use super::types;
+use super::words::LMS_POSITIONS;
 
 /// Set in an entry of `order` if the position before is of type L.
 const AFTER_L: u32 = 1 << 31;
@@ -37,7 +38,7 @@ pub struct Numbers {
 impl Numbers {
     pub fn new() -> Numbers {
         // A text is at most half as long as the one above.
-        let levels = (0..super::LMS_POSITIONS.ilog2() + 1).map(|_| Level::default()).collect();
+        let levels = (0..LMS_POSITIONS.ilog2() + 1).map(|_| Level::default()).collect();
         Numbers { levels }
     }
 

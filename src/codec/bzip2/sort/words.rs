@@ -3,10 +3,16 @@
 //! the byte two before. The words end as the result, because they hold the last bytes of the
 //! rotations.
 
-use super::{POSITIONS, Rotations, types};
+use super::types;
 
 /// Set if the position before is of type L.
 const AFTER_L: u32 = 1 << 31;
+
+/// Positions are written with 20 bits. More than [`super::super::BLOCK_BYTES`].
+const POSITIONS: usize = 1 << 20;
+
+/// LMS positions are never neighbours.
+pub(super) const LMS_POSITIONS: usize = POSITIONS / 2;
 
 /// Where the byte before is, in a word.
 const BYTE_SHIFT: u32 = POSITIONS.trailing_zeros();
@@ -224,5 +230,23 @@ fn previous(word: u32, len: usize) -> u32 {
     match position(word) {
         0 => len as u32 - 1,
         at => at as u32 - 1,
+    }
+}
+
+/// The sorted rotations of a block.
+pub struct Rotations<'a> {
+    words: &'a [u32],
+}
+
+impl<'a> Rotations<'a> {
+    /// The last byte of each rotation.
+    pub fn last_bytes(&self) -> impl ExactSizeIterator<Item = u8> + use<'a> {
+        self.words.iter().map(|&word| byte_before(word))
+    }
+
+    /// Which of them is the block itself.
+    pub fn row(&self) -> usize {
+        // Each position is there once.
+        self.words.iter().position(|&word| position(word) == 0).unwrap_or(0)
     }
 }
