@@ -1,6 +1,6 @@
 #!/bin/bash
 # Compares coldcut with what people would use instead: each row in one run, command against
-# command in turn, medians. Writes the table into docs/performance.md.
+# command in turn, medians. Writes the table into docs/performance.md and draws docs/performance.svg.
 #
 #   scripts/bench.sh [ROW...]         all rows, or those with these numbers: scripts/bench.sh 1 2 6
 #   PAIRS=5                           so many runs of each command
@@ -13,7 +13,7 @@ cd "$(dirname "$0")/.."
 
 readonly pairs=${PAIRS:-5}
 readonly bench=${BENCH_DIR:-/var/tmp/coldcut-bench}
-readonly work=$bench/work results=$bench/results page=docs/performance.md
+readonly work=$bench/work results=$bench/results page=docs/performance.md chart=docs/performance.svg
 readonly peers=(tar lbzip2 bzip2 gnupg coreutils restic borgbackup dar par2 xorriso strace time zstd)
 
 say() { printf 'bench: %s\n' "$*" >&2; }
@@ -124,14 +124,14 @@ by_restic() { restic init -q && restic backup -q "$1"; }
 by_borg() { borg init -e repokey-blake2 && borg create --compression zstd,3 ::one "$1"; }
 by_dar() { dar -Q -q -c "$work/out/dar" -R "$1" -zzstd -K aes:bench -w; }
 
-# Seconds that a command takes.
-seconds() {
-  local from to
-  from=$(date +%s.%N)
-  "$@" >"$bench/last.log" 2>&1 || { say "failed: $*"; tail -5 "$bench/last.log" >&2; exit 1; }
-  to=$(date +%s.%N)
-  awk -v a="$from" -v b="$to" 'BEGIN { printf "%.3f\n", b - a }'
+# Seconds that a command takes, by the clock and by the processors: its own and its children's.
+clocks() {
+  local TIMEFORMAT='%R %U %S'
+  { time { "$@" >"$bench/last.log" 2>&1; }; } 2>"$bench/clocks" ||
+    { say "failed: $*"; tail -5 "$bench/last.log" >&2; exit 1; }
+  awk '{ printf "%.3f %.3f\n", $1, $2 + $3 }' "$bench/clocks"
 }
+seconds() { clocks "$@" | cut -d ' ' -f 1; }
 
 # Peak memory of a command in MB (10^6).
 memory() {
@@ -150,11 +150,28 @@ in_turn() { # COMMAND... (each one word: a function or a quoted line)
     for command in "$@"; do
       ${before:-fresh}
       # shellcheck disable=SC2086 # a line is several words
-      seconds $command >>"$bench/times.$n"
+      clocks $command >>"$bench/times.$n"
       n=$((n + 1))
     done
   done
-  for n in $(seq 0 $(($# - 1))); do median <"$bench/times.$n"; done
+  for n in $(seq 0 $(($# - 1))); do cut -d ' ' -f 1 "$bench/times.$n" | median; done
+}
+
+# What the command of this number took in the row that was measured last.
+took() { # NUMBER
+  printf '%s s (%s s)' "$(cut -d ' ' -f 1 "$bench/times.$1" | median)" "$(cut -d ' ' -f 2 "$bench/times.$1" | median)"
+}
+
+# For the chart: bytes a second of each program. The result of a row that is not asked for stays.
+bars() { # GROUP DATA NAME... (in the order of the commands)
+  local group=$1 size n=0 name
+  size=$(du -sb "$2" | cut -f 1)
+  shift 2
+  for name in "$@"; do
+    awk -v group="$group" -v name="$name" -v size="$size" -v time="$(cut -d ' ' -f 1 "$bench/times.$n" | median)" \
+      'BEGIN { printf "%s\t%s\t%.1f\n", group, name, size / time / 1e6 }'
+    n=$((n + 1))
+  done >"$results/bars $group"
 }
 
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
@@ -176,25 +193,28 @@ row_1() {
   local src times
   src=$(data text); warm "$src"
   mapfile -t times < <(in_turn "stage $src" "by_tools $src")
-  row 1 "staged, bzip2, compressible" "${times[0]} s" "sha256sum, tar, lbzip2, gpg: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 1.15 " x"
+  bars "stored, bzip2" "$src" coldcut "sha256sum, tar, lbzip2, gpg"
+  row 1 "staged, bzip2, compressible" "$(took 0)" "sha256sum, tar, lbzip2, gpg: $(took 1)" "$(ratio "${times[0]}" "${times[1]}")" 0.80 " x"
 }
 
 row_2() {
   local src times
   src=$(data photos); warm "$src"
   mapfile -t times < <(in_turn "stage $src" "by_tools $src" "by_borg $src" "by_restic $src")
-  row 2 "staged, does not compress" "${times[0]} s" "sha256sum, tar, lbzip2, gpg: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 0.08 " x"
-  row 3 "the same" "${times[0]} s" "borg: ${times[2]} s" "$(ratio "${times[0]}" "${times[2]}")" 1.1 " x"
-  note "" "the same" "${times[0]} s" "restic: ${times[3]} s" "$(ratio "${times[0]}" "${times[3]}") x"
+  bars "stored, does not compress" "$src" coldcut "sha256sum, tar, lbzip2, gpg" borg restic
+  row 2 "staged, does not compress" "$(took 0)" "sha256sum, tar, lbzip2, gpg: $(took 1)" "$(ratio "${times[0]}" "${times[1]}")" 0.08 " x"
+  row 3 "the same" "$(took 0)" "borg: $(took 2)" "$(ratio "${times[0]}" "${times[2]}")" 1.1 " x"
+  note "" "the same" "$(took 0)" "restic: $(took 3)" "$(ratio "${times[0]}" "${times[3]}") x"
 }
 
 row_4() {
   local src times best
   src=$(data text); warm "$src"
   mapfile -t times < <(in_turn "stage $src --compress zstd" "by_restic $src" "by_borg $src" "by_dar $src")
+  bars "stored, zstd" "$src" coldcut restic borg "dar"
   best=$(least "${times[1]}" "${times[2]}")
-  row 4 "staged, zstd, compressible" "${times[0]} s" "restic ${times[1]} s, borg ${times[2]} s" "$(ratio "${times[0]}" "$best")" 1.0 " x"
-  note "" "the same" "${times[0]} s" "dar, zstd: ${times[3]} s" "$(ratio "${times[0]}" "${times[3]}") x"
+  row 4 "staged, zstd, compressible" "$(took 0)" "restic $(took 1), borg $(took 2)" "$(ratio "${times[0]}" "$best")" 1.0 " x"
+  note "" "the same" "$(took 0)" "dar, zstd: $(took 3)" "$(ratio "${times[0]}" "${times[3]}") x"
 }
 
 row_5() {
@@ -203,7 +223,7 @@ row_5() {
   coldcut backup "$src" --stage --quiet --yes
   ours=$(find "$work/staging" -path '*/archives/*' -type f -printf '%s\n' | awk '{ s += $1 } END { print s }')
   theirs=$(tar cf - -C "$src" . | bzip2 -9 | wc -c)
-  row 5 "archives' size, bzip2" "$ours bytes" "tar, bzip2 -9 in one stream: $theirs bytes" "$(ratio "$ours" "$theirs")" 1.015 " x"
+  row 5 "archives' size, bzip2" "$ours bytes" "tar, bzip2 -9 in one stream: $theirs bytes" "$(ratio "$ours" "$theirs")" 0.990 " x"
 }
 
 # The whole command to a shelf: image and read-back are in it.
@@ -211,10 +231,10 @@ row_whole() {
   local src times
   src=$(data text); warm "$src"
   mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src")
-  note "" "whole run to a shelf, bzip2, compressible" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
+  note "" "whole run to a shelf, bzip2, compressible" "$(took 0)" "tools $(took 1), restic $(took 2), borg $(took 3)" "$(ratio "${times[0]}" "${times[1]}") x tools"
   src=$(data photos); warm "$src"
   mapfile -t times < <(in_turn "to_shelf $src" "by_tools $src" "by_restic $src" "by_borg $src")
-  note "" "whole run to a shelf, does not compress" "${times[0]} s" "tools ${times[1]} s, restic ${times[2]} s, borg ${times[3]} s" "$(ratio "${times[0]}" "${times[1]}") x tools"
+  note "" "whole run to a shelf, does not compress" "$(took 0)" "tools $(took 1), restic $(took 2), borg $(took 3)" "$(ratio "${times[0]}" "${times[1]}") x tools"
 }
 
 find_all() { find "$1" -printf '%p %s %T@ %i\n' >/dev/null; }
@@ -224,8 +244,8 @@ row_6() {
   stage "$src"; by_restic "$src"
   find_all "$src"
   mapfile -t times < <(before=true in_turn "stage $src" "restic backup -q $src" "find_all $src")
-  row 6 "nothing changed, 300,000 files" "${times[0]} s" "restic: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 0.3 " x"
-  row 6 "the same" "${times[0]} s" "find -printf: ${times[2]} s" "$(ratio "${times[0]}" "${times[2]}")" 3 " x"
+  row 6 "nothing changed, 300,000 files" "$(took 0)" "restic: $(took 1)" "$(ratio "${times[0]}" "${times[1]}")" 0.3 " x"
+  row 6 "the same" "$(took 0)" "find -printf: $(took 2)" "$(ratio "${times[0]}" "${times[2]}")" 3 " x"
 }
 
 catalog_bytes() { stat -c %s "$COLDCUT_CATALOG"; }
@@ -269,7 +289,8 @@ row_9() {
   src=$(data text); fresh
   to_shelf "$src"; archives_of "$(echo "$work"/shelf/*.iso)"
   mapfile -t times < <(before=clear_out in_turn restored restored_by_tools)
-  row 9 "restore, everything, from a shelf" "${times[0]} s" "gpg -d, lbzip2 -d, tar x: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 1.0 " x"
+  bars "restored, bzip2" "$src" coldcut "gpg, lbzip2, tar"
+  row 9 "restore, everything, from a shelf" "$(took 0)" "gpg -d, lbzip2 -d, tar x: $(took 1)" "$(ratio "${times[0]}" "${times[1]}")" 0.85 " x"
 }
 
 row_10() {
@@ -293,7 +314,7 @@ row_11() {
   image=$(echo "$work"/shelf/*.iso)
   cat "$image" >/dev/null
   mapfile -t times < <(before=true in_turn "verified $work/shelf" "sha256sum $image")
-  row 11 "verify a disc image" "${times[0]} s" "sha256sum: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 1.0 " x"
+  row 11 "verify a disc image" "$(took 0)" "sha256sum: $(took 1)" "$(ratio "${times[0]}" "${times[1]}")" 1.0 " x"
 }
 
 # What was planned (the catalog), what xorriso expects and what was written; the burn compares too.
@@ -333,7 +354,7 @@ row_14() {
   coldcut backup "$src" "$work/shelf" --quiet --yes
   archives_of "$(echo "$work"/shelf/*.iso)"
   mapfile -t times < <(before=clear_out in_turn by_script restored_plain)
-  row 14 "restore.sh, 100,000 small files" "${times[0]} s" "coldcut's own restore: ${times[1]} s" "$(ratio "${times[0]}" "${times[1]}")" 3 " x"
+  row 14 "restore.sh, 100,000 small files" "$(took 0)" "coldcut's own restore: $(took 1)" "$(ratio "${times[0]}" "${times[1]}")" 3 " x"
 }
 
 # Eight discs onto so many shelves, each as slow as a drive of 6x (27 MB/s) in both directions.
@@ -352,8 +373,43 @@ row_15() {
   src=$(data photos); warm "$src"
   mapfile -t times < <(in_turn "to_slow_shelves $src 1" "to_slow_shelves $src 2" "to_slow_shelves $src 4")
   # 1.9 and 3.5 times as fast.
-  row 15 "8 discs on 2 drives of 6x" "${times[1]} s" "1 drive: ${times[0]} s" "$(ratio "${times[1]}" "${times[0]}")" 0.526 " x"
-  row 15 "8 discs on 4 drives of 6x" "${times[2]} s" "1 drive: ${times[0]} s" "$(ratio "${times[2]}" "${times[0]}")" 0.285 " x"
+  row 15 "8 discs on 2 drives of 6x" "$(took 1)" "1 drive: $(took 0)" "$(ratio "${times[1]}" "${times[0]}")" 0.526 " x"
+  row 15 "8 discs on 4 drives of 6x" "$(took 2)" "1 drive: $(took 0)" "$(ratio "${times[2]}" "${times[0]}")" 0.285 " x"
+}
+
+# MB/s of one thread, by processor time, in frames of 900,000 bytes: ours and the crate's in one process,
+# in turn (the test prints them); the programs on the same bytes, by their user time.
+user_time() {
+  local TIMEFORMAT=%U
+  { time "$@" >/dev/null 2>&1; } 2>&1
+}
+filtered() { "$@" <"$from"; }
+speeds_of() { # NAME COMMAND...: of packing and of unpacking
+  local from=$bench/sample pack unpack
+  "${@:2}" -9 <"$from" >"$from.bz2"
+  pack=$(for _ in $(seq 1 "$pairs"); do user_time filtered "${@:2}" -9; done | median)
+  from=$from.bz2
+  unpack=$(for _ in $(seq 1 "$pairs"); do user_time filtered "${@:2}" -d; done | median)
+  awk -v n="$1" -v s="$(stat -c %s "$bench/sample")" -v p="$pack" -v u="$unpack" \
+    'BEGIN { printf "%s %.1f %.1f\n", n, s / p / 1e6, s / u / 1e6 }'
+}
+row_codec() {
+  local src own_pack own_unpack crate_pack crate_unpack lbzip2_pack lbzip2_unpack libbz2_pack libbz2_unpack
+  src=$(data text)
+  # Every tenth frame of it, 40 MB.
+  tar cf - -C "$src" . | python3 -c '
+import sys
+while frame := sys.stdin.buffer.read(9000000): sys.stdout.buffer.write(frame[:900000])' >"$bench/sample"
+  BZIP2_SAMPLE=$bench/sample cargo test --release --locked --lib bzip2_speed -- --ignored --nocapture >"$bench/last.log" 2>&1 ||
+    { say "the measuring test failed"; tail -5 "$bench/last.log" >&2; exit 1; }
+  read -r _ own_pack own_unpack < <(grep '^own ' "$bench/last.log")
+  read -r _ crate_pack crate_unpack < <(grep '^crate ' "$bench/last.log")
+  read -r _ lbzip2_pack lbzip2_unpack < <(speeds_of lbzip2 lbzip2 -n1)
+  read -r _ libbz2_pack libbz2_unpack < <(speeds_of libbz2 bzip2)
+  row "" "bzip2 encoder, one thread" "$own_pack MB/s" "crate: $crate_pack MB/s" "$(ratio "$crate_pack" "$own_pack")" 0.5 " of the time"
+  row "" "the same" "$own_pack MB/s" "lbzip2: $lbzip2_pack MB/s, bzip2: $libbz2_pack MB/s" "$(ratio "$lbzip2_pack" "$own_pack")" 0.8 " of lbzip2's"
+  row "" "bzip2 decoder, one thread" "$own_unpack MB/s" "crate: $crate_unpack MB/s" "$(ratio "$crate_unpack" "$own_unpack")" 0.5 " of the time"
+  row "" "the same" "$own_unpack MB/s" "lbzip2: $lbzip2_unpack MB/s, bzip2: $libbz2_unpack MB/s" "$(ratio "$lbzip2_unpack" "$own_unpack")" 0.667 " of lbzip2's"
 }
 
 # --- the page ----------------------------------------------------------------------------------
@@ -364,11 +420,39 @@ machine() {
     "$(sed -n 's/^PRETTY_NAME="\(.*\)"/\1/p' /etc/os-release)"
 }
 
+# Bars, one group for each row that has them; the text colours suit light and dark pages.
+draw_chart() {
+  cat "$results"/bars* 2>/dev/null | python3 -c '
+import sys
+from html import escape
+rows = [line.rstrip("\n").split("\t") for line in sys.stdin]
+if not rows: sys.exit()
+most = max(float(row[2]) for row in rows)
+out, y, group = [], 10, None
+for row in rows:
+    if row[0] != group:
+        group, y = row[0], y + 26
+        out.append(f"<text x=\"10\" y=\"{y}\" font-weight=\"bold\">{escape(group)}</text>")
+        y += 8
+    width = max(1, 380 * float(row[2]) / most)
+    colour = "#1f7a8c" if row[1] == "coldcut" else "#9aa5ab"
+    out.append(f"<text x=\"210\" y=\"{y + 13}\" text-anchor=\"end\">{escape(row[1])}</text>")
+    out.append(f"<rect x=\"218\" y=\"{y + 1}\" width=\"{width:.0f}\" height=\"15\" rx=\"2\" fill=\"{colour}\"/>")
+    out.append(f"<text x=\"{226 + width:.0f}\" y=\"{y + 13}\">{float(row[2]):.0f} MB/s</text>")
+    y += 20
+print(f"<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"700\" height=\"{y + 16}\" font-family=\"sans-serif\" font-size=\"12\" fill=\"#7a8389\">")
+print("<title>MB of files a second, by program</title>")
+print("\n".join(out))
+print("</svg>")' >"$bench/chart"
+  [ ! -s "$bench/chart" ] || cp "$bench/chart" "$chart"
+}
+
 write_page() {
   local table
   table=$(mktemp)
   {
     printf 'Measured on %s; medians of %s pairs.\n\n' "$(machine)" "$pairs"
+    printf 'In brackets: processor time. The chart: MB of files a second.\n\n![The same as a chart](performance.svg)\n\n'
     echo '| row | what | coldcut | other program | compared | target | met |'
     echo '|---|---|---|---|---|---|---|'
     for name in "${all[@]}"; do cat "$results/$name" 2>/dev/null || true; done
@@ -378,7 +462,7 @@ write_page() {
   say "written into $page"
 }
 
-readonly all=(1 2 4 5 whole 6 7 8 9 10 11 12 13 14 15)
+readonly all=(1 2 4 5 codec whole 6 7 8 9 10 11 12 13 14 15)
 install_peers
 say "building"
 cargo build --release --locked
@@ -391,4 +475,5 @@ for row_of in "$@"; do
   rm -f "$results/$row_of"
   "row_$row_of"
 done
+draw_chart
 write_page

@@ -303,6 +303,44 @@ mod tests {
         }
     }
 
+    /// Seconds of processor time that this thread has used.
+    fn used() -> f64 {
+        use nix::sys::resource::{UsageWho, getrusage};
+        let usage = getrusage(UsageWho::RUSAGE_THREAD).unwrap();
+        let seconds =
+            |time: nix::sys::time::TimeVal| time.tv_sec() as f64 + time.tv_usec() as f64 / 1e6;
+        seconds(usage.user_time()) + seconds(usage.system_time())
+    }
+
+    /// Prints MB/s of encoder and decoder, ours and the crate's, frame by frame in turn.
+    #[test]
+    #[ignore = "measures the file BZIP2_SAMPLE in the release profile: scripts/bench.sh codec"]
+    fn bzip2_speed() {
+        let sample = std::fs::read(std::env::var("BZIP2_SAMPLE").unwrap()).unwrap();
+        let [mut own, mut crates] = [[0.0; 2]; 2];
+        let timed = |spent: &mut f64, work: &mut dyn FnMut() -> Vec<u8>| {
+            let begun = used();
+            let result = work();
+            *spent += used() - begun;
+            result
+        };
+        for raw in sample.chunks(crate::codec::frames::FRAME_BYTES) {
+            let ours = timed(&mut own[0], &mut || try_encode(raw).unwrap());
+            let theirs = timed(&mut crates[0], &mut || by_the_crate(raw));
+            let mut expanded = Vec::with_capacity(raw.len());
+            let decode = &mut || {
+                decode(&theirs, &mut expanded, raw.len()).unwrap();
+                std::mem::take(&mut expanded)
+            };
+            assert!(timed(&mut own[1], decode) == raw);
+            assert!(timed(&mut crates[1], &mut || by_crate_alone(&ours)) == raw);
+        }
+        for (name, spent) in [("own", own), ("crate", crates)] {
+            let [pack, unpack] = spent.map(|spent| sample.len() as f64 / spent / 1e6);
+            println!("{name} {pack:.1} {unpack:.1}");
+        }
+    }
+
     /// Whoever reads piece by piece gets what could be read before the damage.
     #[test]
     fn what_stands_before_a_damaged_frame_is_read() {
