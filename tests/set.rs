@@ -160,6 +160,12 @@ fn a_renamed_set_goes_on_under_its_new_name() {
     let sandbox = two_sets();
     sandbox.run(["set", "rename", "photos", "pictures"]).ok().says("is now called pictures");
     assert_eq!(names(&sandbox), ["papers", "pictures"]);
+    let is_safe = |sandbox: &Sandbox| {
+        sandbox.run(["drill", "shelf", "--name", "pictures"]).ok();
+        let story = sandbox.run(["status", "--name", "pictures"]).ok().story();
+        assert!(!story.contains("no longer in"), "{story}");
+    };
+    is_safe(&sandbox);
     fs::write(sandbox.path("photos/second"), "second").unwrap();
     backup(&sandbox, "photos shelf --name pictures").ok();
     let discs = sandbox.run(["discs", "--json", "--name", "pictures"]).ok().results();
@@ -185,6 +191,8 @@ fn a_renamed_set_goes_on_under_its_new_name() {
     fs::remove_file(sandbox.catalog()).unwrap();
     sandbox.run(["catalog", "rebuild", "shelf"]).ok();
     assert_eq!(names(&sandbox), ["pictures"]);
+    sandbox.run(["verify", "shelf"]).ok();
+    is_safe(&sandbox);
     restore(&["--name", "pictures"]);
 }
 
