@@ -72,6 +72,10 @@ tests() {
   logged cargo test --locked --no-fail-fast || failed=1
   # The suite's own tests run in the guest only.
   logged cargo test --locked --no-fail-fast -p coldcut-lab --lib || failed=1
+  # Whole blocks of bzip2 take minutes where nothing is optimized.
+  if [ ${#long[@]} -gt 0 ]; then
+    logged cargo test --release --locked --lib codec::bzip2:: -- --ignored || failed=1
+  fi
 }
 
 fuzz() {

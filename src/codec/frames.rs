@@ -69,7 +69,7 @@ pub fn expander<R: Read>(compression: Compression, row: R) -> io::Result<Expande
     })
 }
 
-/// A reader over the data in a row of frames that is in memory: as [`expander`], and twice as fast.
+/// A reader over the data in a row of frames that is in memory: as [`expander`], and faster.
 pub fn expander_in_memory(compression: Compression, row: &[u8]) -> io::Result<RowInMemory<'_>> {
     Ok(match compression {
         Compression::Bzip2 => RowInMemory::Bzip2(FrameRow::new(row)),

@@ -23,8 +23,9 @@ use super::place::HubPlace;
 
 /// Between two looks for a service.
 const RETRY: Duration = Duration::from_secs(2);
-/// How long the end of a run waits for its last events to be sent.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+/// How long the end of a run waits for its last events to be sent. Only a service that hangs takes
+/// so long.
+const LAST_WORDS: Duration = Duration::from_secs(5);
 
 /// The listener that reports.
 #[derive(Clone)]

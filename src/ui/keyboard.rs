@@ -6,7 +6,9 @@ use crate::port::clock::Deadline;
 use crate::port::stop::{Recall, Stop};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::io::Errno;
-use rustix::termios::{LocalModes, OptionalActions, Termios, tcgetattr, tcsetattr};
+use rustix::termios::{
+    LocalModes, OptionalActions, QueueSelector, Termios, tcflush, tcgetattr, tcsetattr,
+};
 use std::io::{self, Stdin, Write};
 use std::time::Duration;
 use zeroize::Zeroizing;
@@ -91,6 +93,8 @@ impl TerminalKeyboard {
         loop {
             self.stop.check().map_err(|_| Silence::Stopped)?;
             if recall.is_asked() {
+                // What was typed was meant for this question, not for the next one.
+                let _ = tcflush(stdin, QueueSelector::IFlush);
                 return Err(Silence::Recalled);
             }
             let left = deadline.left().unwrap_or(LOOK);

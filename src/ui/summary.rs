@@ -130,7 +130,7 @@ impl BackupSummary {
         }
         if self.recoded_frames > 0 {
             let frames = plural(self.recoded_frames, "frame", "frames");
-            text += &format!("  {frames} compressed again, by the crate bzip2\n");
+            text += &format!("  {frames} compressed again, by libbz2\n");
         }
         if !self.discs.is_empty() {
             let numbers: Vec<DiscNo> = self.discs.iter().map(|(disc, _)| *disc).collect();
@@ -342,7 +342,7 @@ mod tests {
              \x20 1 directory stored without content: holds .nobackup\n\
              \x20 not on a disc yet: 1 path, 7 B\n\
              \x20 1 change without new data: written with the next disc, or now with --flush\n\
-             \x20 2 frames compressed again, by the crate bzip2\n\
+             \x20 2 frames compressed again, by libbz2\n\
              \x20 discs 4-5: 5.10 MB\n"
         );
         assert_eq!(summary.failures().as_deref(), Some("FAILED: 1 path"));

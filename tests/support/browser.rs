@@ -2,6 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -27,6 +28,7 @@ impl Browser {
     pub fn new(scripts: bool) -> Browser {
         let mut driver = Command::new("chromedriver")
             .args(["--port=0"])
+            .process_group(0)
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
             .spawn()
@@ -62,6 +64,11 @@ impl Browser {
         // A page that keeps itself up to date exchanges its parts.
         assert!(matches!(error, None | Some(STALE)), "{path}: {body}");
         body["value"].take()
+    }
+
+    /// Says `true` of an element that was exchanged meanwhile.
+    fn is_stale(answer: &Value) -> bool {
+        answer["error"] == STALE
     }
 
     fn ask(&self, method: &str, path: &str, body: Value) -> Value {
@@ -106,9 +113,18 @@ impl Browser {
 
     /// The text that is seen of all elements that the selector finds.
     pub fn text(&self, selector: &str) -> String {
-        let texts: Vec<String> =
-            self.all(selector).iter().map(|element| self.of(element, "text")).collect();
-        texts.join("\n")
+        loop {
+            let text = |element: String| {
+                let text = self.ask("GET", &format!("/element/{element}/text"), json!({}));
+                text.as_str().map(str::to_owned)
+            };
+            // All of it is looked for again if one was exchanged meanwhile.
+            if let Some(texts) =
+                self.all(selector).into_iter().map(text).collect::<Option<Vec<_>>>()
+            {
+                return texts.join("\n");
+            }
+        }
     }
 
     /// Looks until this is so.
@@ -121,10 +137,14 @@ impl Browser {
 
     #[track_caller]
     pub fn clicks(&self, selector: &str) -> &Browser {
-        let found = self.all(selector);
-        let first = found.first().unwrap_or_else(|| panic!("no {selector}: {}", self.text("body")));
-        self.ask("POST", &format!("/element/{first}/click"), json!({}));
-        self
+        for _ in 0..LOOKS {
+            let Some(first) = self.all(selector).into_iter().next() else { continue };
+            let clicked = self.ask("POST", &format!("/element/{first}/click"), json!({}));
+            if !Browser::is_stale(&clicked) {
+                return self;
+            }
+        }
+        panic!("no {selector}: {}", self.text("body"))
     }
 
     pub fn runs(&self, script: &str) -> Value {
@@ -206,7 +226,9 @@ impl Drop for Browser {
         if !self.session.is_empty() && !std::thread::panicking() {
             self.ask("DELETE", "", json!({}));
         }
-        let _ = self.driver.kill();
+        // The browser, too, where the session could not be ended.
+        let group = nix::unistd::Pid::from_raw(self.driver.id() as i32);
+        let _ = nix::sys::signal::killpg(group, nix::sys::signal::Signal::SIGKILL);
         let _ = self.driver.wait();
     }
 }

@@ -92,7 +92,8 @@ impl Service {
         ))
     }
 
-    /// What runs report after this event, until one is the last that is wanted.
+    /// What runs report after this event, until one is the last that is wanted: what has a number,
+    /// so without progress, which whoever joins late never hears.
     pub fn events_until(&self, after: u64, is_last: impl Fn(&Value) -> bool) -> Vec<Value> {
         let mut stream = UnixStream::connect(&self.socket).unwrap();
         stream.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -106,7 +107,11 @@ impl Service {
             beats += u32::from(line == ":");
             assert!(beats < 6, "it never comes: {events:#?}");
             if let Some(data) = line.strip_prefix("data: ") {
-                events.push(serde_json::from_str(data).unwrap());
+                let event: Value = serde_json::from_str(data).unwrap();
+                if event["number"].is_null() {
+                    continue;
+                }
+                events.push(event);
                 if is_last(&events[events.len() - 1]) {
                     return events;
                 }

@@ -15,8 +15,8 @@ use std::time::Duration;
 /// How the frames of new archives and listings are made.
 #[derive(Args, Debug)]
 pub struct FrameCoding {
-    /// Which encoder makes bzip2 frames: coldcut's own, or that of the crate bzip2, at half the
-    /// speed [default: own]
+    /// Which encoder makes bzip2 frames: coldcut's own, or libbz2 (the Rust crate bzip2), at half
+    /// the speed [default: own]
     #[arg(long, value_name = "WHICH", value_parser = values::bzip2_coder())]
     pub bzip2: Option<Bzip2Coder>,
 }

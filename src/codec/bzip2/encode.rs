@@ -38,7 +38,7 @@ impl Encoder {
     /// - The rest of a block is at most 181 bytes: 123 bits of magic, checksum, row and numbers,
     ///   272 of the map, 1032 of two plain tables (the most is at 171 symbols, of which every other
     ///   one has the longer code), and the last symbol with its selector. All blocks but the last
-    ///   have at least 899,997 bytes, so that this is `0.0002 n`.
+    ///   have at least 899,999 bytes, so that this is `0.0002 n`.
     /// - The stream has 15 bytes around its blocks.
     ///
     /// A run of exactly four bytes becomes five. Without such runs the result is shorter than

@@ -1,4 +1,4 @@
-//! The bzip2 format, written and read by code of this project, because that takes less than half
+//! The bzip2 format, written and read by code of this project, because that takes about half
 //! of the time that the crate `bzip2` takes. The crate remains the reference.
 //!
 //! No standard describes bzip2. The sources named here are bzip2 1.0.8 (`compress.c`, `huffman.c`,

@@ -4,7 +4,7 @@
 /// How many bytes are in `front`.
 const FRONT: usize = 16;
 
-/// `BELOW[n]` covers the lowest `n` bytes, and one more.
+/// `UP_TO[n]` covers the lowest `n` bytes, and one more.
 const UP_TO: [u128; FRONT] = {
     let mut masks = [0; FRONT];
     let mut n = 0;

@@ -9,7 +9,8 @@ use super::{BLOCK_BYTES, RUN_HEAD};
 const LONGEST_RUN: usize = 255;
 
 /// Fills `block` with the beginning of `raw`, at most [`BLOCK_BYTES`]. Returns how many bytes of
-/// `raw` are in it: at least one, unless `raw` is empty. No run goes on from a block to the next.
+/// `raw` are in it: at least one, unless `raw` is empty. No count
+/// refers to a byte of another block.
 pub fn fill(raw: &[u8], block: &mut Vec<u8>) -> usize {
     fill_to(BLOCK_BYTES, raw, block)
 }

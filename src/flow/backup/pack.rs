@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use crate::catalog::{Catalog, ClosedDiscInfo, Counts, Held, Part};
+use crate::codec::bzip2_frames;
 use crate::model::{Bytes, DiscNo, SnapshotSeq};
 use crate::pack::estimate::{Media, discs_left};
 use crate::pack::filler::PackConfig;
@@ -120,7 +121,11 @@ impl BackupRun<'_> {
             finished,
             counted,
         };
-        let made = packing.run()?;
+        let made = packing.run();
+        // Frames of a disc that is not closed by this run, too.
+        writer.note_recoded(packing.filler.disc().number);
+        bzip2_frames::rest();
+        let made = made?;
         // The last discs burn for hours; nothing of the set is changed by that.
         drop(held);
         packing.settle()?;

@@ -234,7 +234,8 @@ impl DiscWriter<'_> {
         Ok(closed)
     }
 
-    fn note_recoded(&self, disc: DiscNo) {
+    /// Tells of frames that were compressed again while this disc was packed.
+    pub fn note_recoded(&self, disc: DiscNo) {
         let frames = self.bzip2.take_untold();
         if frames > 0 {
             self.context.monitor.note(StagingNotice::FramesRecoded { disc, frames }.into());

@@ -7,7 +7,8 @@ const APART = 1000; // milliseconds between two loads
 const parts = () => document.querySelectorAll("[data-live][id]");
 const link = document.getElementById("link");
 let source = null;
-let waiting = null;
+let waiting = null; // a load that is to come, or goes on
+let again = false; // something happened meanwhile
 let last = 0; // the number of the newest event that was seen
 
 // Whoever is about to answer a question that is still open does not lose the button.
@@ -21,39 +22,47 @@ function exchange(fresh) {
     const other = fresh.getElementById(part.id);
     if (!other || part.isEqualNode(other) || isInUse(part, other)) continue;
     const open = [...part.querySelectorAll("details")].map((one) => one.open);
-    const focused = part.contains(document.activeElement) ? document.activeElement : null;
+    // A button that answers is gone with its question: whoever had it may not be given another one.
+    const active = document.activeElement;
+    const focused = part.contains(active) && !active.form ? active : null;
     const place = focused ? [...part.querySelectorAll("a, button, summary")].indexOf(focused) : -1;
     part.replaceWith(other);
     other.querySelectorAll("details").forEach((one, at) => { one.open = open[at] || false; });
     const next = place < 0 ? null : other.querySelectorAll("a, button, summary")[place];
-    if (next) next.focus();
+    if (next && !next.form) next.focus();
   }
 }
 
 async function load() {
-  waiting = null;
+  again = false;
   try {
     const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    if (answer.status === 401) location.reload(); // the session has ended, and the page says so
     if (!answer.ok) return;
     exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
   } catch {
     // The stream says that the service is away, and loads again when it is back.
+  } finally {
+    waiting = null;
+    if (again) soon();
   }
 }
 
+// One load at a time: a page may take longer than the next event.
 function soon() {
   if (waiting === null) waiting = setTimeout(load, APART);
+  else again = true;
 }
 
 // Only what somebody must know is spoken: not each step of progress.
 function speak(event) {
-  const words = {
+  const speakers = {
     insert: () => `Insert ${event.wanted} into ${event.drive}.`,
     question: () => event.text,
     trouble: () => `${event.thing}: ${event.what}`,
     run: () => event.state === "ended" ? `${event.command} ended.` : "",
-  }[event.event];
-  const said = words ? words() : "";
+  };
+  const said = Object.hasOwn(speakers, event.event) ? speakers[event.event]() : "";
   if (said) document.getElementById("spoken").textContent = said;
 }
 
@@ -61,11 +70,19 @@ function listen() {
   if (source || document.hidden) return;
   source = new EventSource(last ? `/api/events?after=${last}` : "/api/events");
   source.onopen = () => { link.textContent = "Live"; soon(); };
-  source.onerror = () => { link.textContent = "The service does not answer. This page may be out of date."; };
+  source.onerror = () => {
+    link.textContent = "The service does not answer. This page may be out of date.";
+    if (source.readyState !== EventSource.CLOSED) return; // the browser tries again by itself
+    source = null;
+    setTimeout(listen, 5 * APART);
+    soon();
+  };
   source.onmessage = (message) => {
     last = Number(message.lastEventId) || last;
-    speak(JSON.parse(message.data));
-    soon();
+    const event = JSON.parse(message.data);
+    speak(event);
+    // Only one page shows progress; the others would be made anew each second for nothing.
+    if (event.event !== "progress" || document.getElementById("drives")) soon();
   };
 }
 

@@ -21,8 +21,8 @@ pub(super) fn words(notice: &StagingNotice) -> String {
             "disc {disc} is no longer complete in the staging area; its files will be packed again"
         ),
         StagingNotice::FramesRecoded { disc, frames } => format!(
-            "disc {disc}: {} of coldcut's bzip2 encoder did not decode to the original data, and the \
-             crate bzip2 was used instead: the disc is right, but please report this",
+            "disc {disc}: {} of coldcut's own bzip2 encoder could not be used and libbz2 made them \
+             instead; the disc is right. Please report this",
             plural(*frames, "frame", "frames")
         ),
         StagingNotice::HeldLongEnough { disc, since } => {
@@ -95,8 +95,8 @@ pub(super) fn examples() -> super::examples::Examples {
         StagedDiscRepacked { disc } =>
             "disc 3 is no longer complete in the staging area; its files will be packed again",
         FramesRecoded { disc, frames: 2 } =>
-            "disc 3: 2 frames of coldcut's bzip2 encoder did not decode to the original data, and the \
-             crate bzip2 was used instead: the disc is right, but please report this",
+            "disc 3: 2 frames of coldcut's own bzip2 encoder could not be used and libbz2 made them \
+             instead; the disc is right. Please report this",
         HeldLongEnough { disc, since: Moment(1_795_910_400) } =>
             format!(
                 "disc 3 has waited for more files since {}; closing it now",
