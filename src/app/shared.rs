@@ -64,7 +64,7 @@ impl App {
         monitor.listen(reporter.clone());
         let wait_limit = common.wait.unwrap_or(WaitLimit::Endless);
         let person = Person::new(screen.clone(), common.yes, wait_limit, stop.clone());
-        let (around, desk) = (Surroundings::read(), Arc::<Desk>::default());
+        let (around, desk) = (Surroundings::read(), Arc::new(Desk::new(common.yes)));
         let elsewhere = common.wait.unwrap_or(match around.is_service {
             true => WaitLimit::Endless,
             false => WaitLimit::AtMost(Duration::ZERO),

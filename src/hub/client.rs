@@ -2,9 +2,14 @@
 //! HTTP/1.0 for what has an end, so that a body ends with the connection.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
+
+use crate::model::path::shown_path;
+use crate::port::files::dir_of;
+use crate::port::trust::user_name;
 
 use super::hello::{Hello, PROTOCOL};
 use super::place::HubPlace;
@@ -20,6 +25,8 @@ const LONGEST_BODY: u64 = 64 << 20;
 pub enum ClientError {
     #[error("no service is running: there is no socket at {}", places(.0))]
     NotThere(Vec<PathBuf>),
+    #[error("what answers at {} is a process of {}", shown_path(.0), user_name(*.1))]
+    OfStranger(PathBuf, u32),
     #[error("the service does not answer")]
     Talk(#[from] io::Error),
     #[error("what answers at the socket is not coldcut's service")]
@@ -30,7 +37,7 @@ pub enum ClientError {
 }
 
 fn places(places: &[PathBuf]) -> String {
-    let all = places.iter().map(|place| crate::model::path::shown_path(place));
+    let all = places.iter().map(|place| shown_path(place));
     all.collect::<Vec<_>>().join(" or ")
 }
 
@@ -71,11 +78,26 @@ fn reason(body: &str) -> String {
 /// Connects to the first place where a service is.
 fn connect(place: &HubPlace) -> Result<UnixStream, ClientError> {
     let candidates = place.candidates();
-    let found = candidates.iter().find_map(|path| UnixStream::connect(path).ok());
-    let stream = found.ok_or(ClientError::NotThere(candidates))?;
+    let connected = |path: &PathBuf| Some((path.clone(), UnixStream::connect(path).ok()?));
+    let found = candidates.iter().find_map(connected);
+    let (path, stream) = found.ok_or(ClientError::NotThere(candidates))?;
+    let user = rustix::net::sockopt::socket_peercred(&stream).map_err(io::Error::from)?.uid;
+    if !is_trusted(user.as_raw(), &path) {
+        return Err(ClientError::OfStranger(path, user.as_raw()));
+    }
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     Ok(stream)
+}
+
+/// Who listens is this user or root, or, for the service of the system, whoever its directory was made
+/// for: anybody else could make a socket where a run looks for one, and answer its questions.
+fn is_trusted(user: u32, path: &Path) -> bool {
+    let is_of_the_system = path == HubPlace::of_the_system();
+    let owner = || std::fs::symlink_metadata(dir_of(path)).ok().map(|found| found.uid());
+    user == 0
+        || user == rustix::process::geteuid().as_raw()
+        || is_of_the_system && owner() == Some(user)
 }
 
 fn send(stream: UnixStream, head: &str, body: &str) -> Result<Answer, ClientError> {
@@ -97,14 +119,18 @@ pub fn post(place: &HubPlace, target: &str, json: &str) -> Result<Answer, Client
     send(connect(place)?, &head, json)
 }
 
-/// A connection on which a run reports.
-pub fn report(place: &HubPlace, hello: &Hello) -> Result<BufReader<UnixStream>, ClientError> {
+/// A connection on which a run reports; it ends when the service says nothing for this long.
+pub fn report(
+    place: &HubPlace,
+    hello: &Hello,
+    silence: Duration,
+) -> Result<BufReader<UnixStream>, ClientError> {
     let target = hello.target();
     let head = format!("GET {target} HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: {PROTOCOL}\r\n");
     let answer = send(connect(place)?, &head, "")?;
     match answer.status {
         101 => {
-            answer.body.get_ref().set_read_timeout(None)?;
+            answer.body.get_ref().set_read_timeout(Some(silence))?;
             Ok(answer.body)
         }
         status => Err(ClientError::Refused(status, String::new())),
@@ -160,6 +186,15 @@ mod tests {
             assert!(matches!(found, Err(ClientError::NotAService)), "{bytes:?}: {found:?}");
         }
         assert!(read_head(&mut endless.as_bytes()).is_err());
+    }
+
+    #[test]
+    fn a_socket_of_another_user_is_trusted_only_where_its_directory_is_theirs() {
+        let me = rustix::process::geteuid().as_raw();
+        let path = Path::new("/tmp/coldcut-nowhere/hub.sock");
+        assert!(is_trusted(me, path) && is_trusted(0, path));
+        assert!(!is_trusted(me + 7, path));
+        assert!(!is_trusted(me + 7, &HubPlace::of_the_system()));
     }
 
     #[test]

@@ -13,26 +13,30 @@ use crate::port::stop::{Recall, Stop};
 const LOOK: Duration = Duration::from_millis(200);
 /// How long the service may be away while a question waits for it: it may be restarted.
 const ABSENCE: Duration = Duration::from_secs(60);
+/// A service that is there takes a run in before this.
+const FIRST_WORD: Duration = Duration::from_secs(10);
 
 /// Whether there is a service that can pass on an answer.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug)]
 pub enum Link {
-    /// Nobody knows yet.
-    #[default]
-    Unknown,
+    /// Until this deadline, nobody knows yet.
+    Unknown(Deadline),
     Up,
     /// It was there, and until this deadline it may come back.
     Away(Deadline),
     None,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Desk {
     state: Mutex<DeskState>,
     news: Condvar,
+    /// What can be answered with yes was answered so on the command line.
+    yes: bool,
+    absence: Duration,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct DeskState {
     open: BTreeMap<QuestionId, OpenQuestion>,
     link: Link,
@@ -47,25 +51,39 @@ struct OpenQuestion {
 }
 
 impl Desk {
+    pub fn new(yes: bool) -> Desk {
+        Desk::within(yes, FIRST_WORD, ABSENCE)
+    }
+
+    /// `first_word`: how long a service may take to take the run in; `absence`: how long one that was
+    /// there may be away.
+    pub(super) fn within(yes: bool, first_word: Duration, absence: Duration) -> Desk {
+        let link = Link::Unknown(Deadline::after(first_word));
+        let state = Mutex::new(DeskState { open: BTreeMap::new(), link });
+        Desk { state, news: Condvar::new(), yes, absence }
+    }
+
     fn state(&self) -> MutexGuard<'_, DeskState> {
         // Whole between any two changes.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// `true`: the service said something, which alone shows that it is there.
     pub fn set_link(&self, up: bool) {
         let mut state = self.state();
         state.link = match (up, state.link) {
             (true, _) => Link::Up,
-            (false, Link::Up) => Link::Away(Deadline::after(ABSENCE)),
+            (false, Link::Up) => Link::Away(Deadline::after(self.absence)),
             (false, Link::Away(deadline)) => Link::Away(deadline),
-            (false, Link::Unknown | Link::None) => Link::None,
+            (false, Link::Unknown(_) | Link::None) => Link::None,
         };
         self.news.notify_all();
     }
 
-    /// From now on it may be answered from elsewhere.
+    /// From now on it may be answered from elsewhere, unless it was answered on the command line.
     pub fn put(&self, id: QuestionId, question: &Question) {
-        if !question.is_for_the_terminal_only() {
+        let is_answered = self.yes && question.is_answered_by_yes();
+        if !question.is_for_the_terminal_only() && !is_answered {
             let choices = question.choices().answers();
             let open = OpenQuestion { choices, recall: Recall::default(), answer: None };
             self.state().open.insert(id, open);
@@ -106,8 +124,8 @@ impl Desk {
             }
             let nobody = match state.link {
                 Link::None => true,
-                Link::Away(deadline) => deadline.is_over(),
-                Link::Unknown | Link::Up => false,
+                Link::Unknown(deadline) | Link::Away(deadline) => deadline.is_over(),
+                Link::Up => false,
             };
             if nobody || deadline.is_over() || stop.check().is_err() {
                 return None;
@@ -127,9 +145,13 @@ mod tests {
     const ID: QuestionId = QuestionId(7);
 
     fn desk() -> Desk {
-        let desk = Desk::default();
-        desk.put(ID, &Question::BurnNow { disc: DiscNo(1), used_percent: 40 });
+        let desk = Desk::new(false);
+        desk.put(ID, &burn_now());
         desk
+    }
+
+    fn burn_now() -> Question {
+        Question::BurnNow { disc: DiscNo(1), used_percent: 40 }
     }
 
     #[test]
@@ -168,5 +190,25 @@ mod tests {
         stop.ask(2);
         desk.remove(ID);
         assert_eq!(desk.wait(ID, Deadline::never(), &stop), None);
+    }
+
+    #[test]
+    fn what_the_command_line_answered_is_not_asked_elsewhere() {
+        let desk = Desk::new(true);
+        desk.put(ID, &burn_now());
+        assert!(desk.recall(ID).is_none());
+    }
+
+    #[test]
+    fn a_service_that_comes_back_without_a_word_is_not_waited_for_again() {
+        let desk = Desk::within(false, Duration::ZERO, Duration::ZERO);
+        desk.put(ID, &burn_now());
+        let deadline = Deadline::after(Duration::from_secs(60));
+        assert_eq!(desk.wait(ID, deadline, &Stop::new()), None, "it never said a word");
+        desk.set_link(true);
+        desk.set_link(false);
+        desk.set_link(false);
+        assert_eq!(desk.wait(ID, deadline, &Stop::new()), None, "it is away");
+        assert!(!deadline.is_over());
     }
 }

@@ -1,8 +1,7 @@
 //! What the service passes on, for a person at a terminal: its stream of events, and a line for each.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader};
-use std::os::unix::net::UnixStream;
+use std::io::{self, BufRead, Read};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -23,18 +22,19 @@ const LONGEST: usize = 1 << 20;
 const LINES_APART: i64 = 30;
 
 /// What the service says of the present, then each event. Ends with the service, or with `stop`.
-pub fn follow(
+/// The errors of `state` and `each` are the caller's own.
+pub fn follow<E: From<ClientError>>(
     place: &HubPlace,
     stop: &Stop,
-    mut state: impl FnMut(&Value) -> io::Result<()>,
-    mut each: impl FnMut(&Value) -> io::Result<()>,
-) -> Result<(), ClientError> {
+    mut state: impl FnMut(&Value) -> Result<(), E>,
+    mut each: impl FnMut(&Value) -> Result<(), E>,
+) -> Result<(), E> {
     let now = client::get(place, "/api/state")?.text()?;
     let now: Value = serde_json::from_str(&now).map_err(|_| ClientError::NotAService)?;
     state(&now)?;
     let after = now["last_event"].as_u64().unwrap_or(0);
     let mut stream = client::get(place, &format!("/api/events?after={after}"))?.endless()?;
-    stream.get_ref().set_read_timeout(Some(LOOK))?;
+    stream.get_ref().set_read_timeout(Some(LOOK)).map_err(ClientError::Talk)?;
     let mut line = Vec::new();
     while next_line(&mut stream, &mut line, stop)? {
         if let Some(data) = line.strip_prefix(b"data: ") {
@@ -48,13 +48,14 @@ pub fn follow(
 
 /// `false`: the stream is over, or it is to stop.
 fn next_line(
-    stream: &mut BufReader<UnixStream>,
+    stream: &mut impl BufRead,
     line: &mut Vec<u8>,
     stop: &Stop,
 ) -> Result<bool, ClientError> {
     loop {
         // What came before a time was up stays in the line.
-        match stream.read_until(b'\n', line) {
+        let room = (LONGEST + 1).saturating_sub(line.len()) as u64;
+        match (&mut *stream).take(room).read_until(b'\n', line) {
             Ok(0) => return Ok(false),
             Ok(_) if line.len() > LONGEST => return Err(ClientError::NotAService),
             Ok(_) => return Ok(true),
@@ -272,6 +273,41 @@ mod tests {
         }
         assert_eq!(line(json!({"event": "task", "phase": "backup"})), None);
         assert_eq!(line(json!({"event": 3})), None);
+    }
+
+    #[test]
+    fn a_line_without_end_is_not_an_event() {
+        let mut line = Vec::new();
+        let mut endless = io::BufReader::new(io::repeat(b'x').take(64 * LONGEST as u64));
+        let read = next_line(&mut endless, &mut line, &Stop::new());
+        assert!(matches!(read, Err(ClientError::NotAService)) && line.len() == LONGEST + 1);
+    }
+
+    /// As with `follow | head -1`.
+    #[test]
+    fn an_error_of_the_output_is_not_one_of_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.sock");
+        let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+        std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let request = io::BufReader::new(stream.try_clone().unwrap());
+            request.lines().map_while(Result::ok).take_while(|line| !line.is_empty()).count();
+            io::Write::write_all(&mut stream, b"HTTP/1.0 200 OK\r\n\r\n{}").unwrap();
+        });
+        #[derive(Debug)]
+        enum Failed {
+            Service,
+            Output,
+        }
+        impl From<ClientError> for Failed {
+            fn from(_: ClientError) -> Failed {
+                Failed::Service
+            }
+        }
+        let place = HubPlace::read(Some(path));
+        let ended = follow(&place, &Stop::new(), |_| Err(Failed::Output), |_| Ok(()));
+        assert!(matches!(ended, Err(Failed::Output)), "{ended:?}");
     }
 
     #[test]

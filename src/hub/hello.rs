@@ -5,6 +5,7 @@ use std::ffi::OsStr;
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::port::files::dir_of;
 
@@ -12,6 +13,10 @@ use crate::port::files::dir_of;
 pub const PROTOCOL: &str = "coldcut-report-1";
 /// The longest line that either side sends: more is not an event of coldcut's.
 pub const LONGEST_LINE: usize = 64 << 10;
+/// The service sends an empty line at once, and another whenever it said nothing for this long.
+pub const BEAT: Duration = Duration::from_secs(15);
+/// A service that says nothing for this long is gone.
+pub const SILENCE: Duration = BEAT.saturating_mul(3);
 
 /// Who reports.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -42,9 +42,14 @@ impl HubPlace {
     pub fn candidates(&self) -> Vec<PathBuf> {
         match (&self.named, &self.runtime) {
             (Some(named), _) => vec![named.clone()],
-            (None, Some(runtime)) => vec![runtime.join(BELOW), Path::new(RUN).join(BELOW)],
-            (None, None) => vec![Path::new(RUN).join(BELOW)],
+            (None, Some(runtime)) => vec![runtime.join(BELOW), HubPlace::of_the_system()],
+            (None, None) => vec![HubPlace::of_the_system()],
         }
+    }
+
+    /// Where a service of the system has its socket, in a directory that only root can make.
+    pub fn of_the_system() -> PathBuf {
+        Path::new(RUN).join(BELOW)
     }
 
     /// Whether the socket is for the members of its group, too: that of a service of the system.

@@ -17,7 +17,7 @@ use crate::port::question::{Answer, QuestionId};
 
 use super::client;
 use super::desk::Desk;
-use super::hello::{Hello, LONGEST_LINE};
+use super::hello::{Hello, LONGEST_LINE, SILENCE};
 use super::outbox::Outbox;
 use super::place::HubPlace;
 
@@ -39,14 +39,32 @@ struct Shared {
     desk: Arc<Desk>,
     place: HubPlace,
     hello: Hello,
+    patience: Patience,
+}
+
+/// How long this side waits.
+#[derive(Clone, Copy)]
+struct Patience {
+    retry: Duration,
+    silence: Duration,
 }
 
 impl HubReporter {
     /// Looks for the service from now on, and reports to it. Without a thread for it nobody hears
     /// what the run does, and the run is the same.
     pub fn start(place: HubPlace, hello: Hello, desk: Arc<Desk>) -> HubReporter {
+        let patience = Patience { retry: RETRY, silence: SILENCE };
+        HubReporter::start_with(place, hello, desk, patience)
+    }
+
+    fn start_with(
+        place: HubPlace,
+        hello: Hello,
+        desk: Arc<Desk>,
+        patience: Patience,
+    ) -> HubReporter {
         let (outbox, news) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { outbox, news, desk, place, hello });
+        let shared = Arc::new(Shared { outbox, news, desk, place, hello, patience });
         let own = shared.clone();
         let started = thread::Builder::new().name("report".to_owned()).spawn(move || own.run());
         if started.is_err() {
@@ -99,13 +117,12 @@ impl Shared {
     /// Until the run is over.
     fn run(self: &Arc<Shared>) {
         loop {
-            if let Ok(stream) = client::report(&self.place, &self.hello) {
-                self.desk.set_link(true);
+            if let Ok(stream) = client::report(&self.place, &self.hello, self.patience.silence) {
                 self.talk(stream);
             }
             self.desk.set_link(false);
             self.outbox().close();
-            if self.is_over_after(RETRY) {
+            if self.is_over_after(self.patience.retry) {
                 break;
             }
         }
@@ -162,14 +179,17 @@ impl Shared {
         }
     }
 
-    /// Answers come as long as the service is there.
+    /// Answers come as long as the service is there, which only what it says shows.
     fn hear_answers(&self, mut reader: BufReader<UnixStream>) {
         let mut line = String::new();
         loop {
             line.clear();
             match (&mut reader).take(LONGEST_LINE as u64).read_line(&mut line) {
-                Ok(0) | Err(_) => break,
+                Err(_) => break,
+                // Also what is no line of ours.
+                Ok(_) if !line.ends_with('\n') => break,
                 Ok(_) => {
+                    self.desk.set_link(true);
                     if let Some((question, answer)) = answer_in(&line) {
                         self.desk.answer(question, answer);
                     }
@@ -191,6 +211,83 @@ fn answer_in(line: &str) -> Option<(QuestionId, Answer)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixListener;
+    use std::path::Path;
+
+    use crate::model::DiscNo;
+    use crate::port::question::Question;
+    use crate::port::stop::Stop;
+
+    const SWITCH: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\n\r\n";
+    const SHORT: Duration = Duration::from_millis(20);
+
+    const LONG: Duration = Duration::from_secs(60);
+
+    /// Asks a question that only the service can answer; it behaves so, and may take so long.
+    fn asks(
+        time: Duration,
+        behaviour: impl Fn(usize, UnixStream) + Send + 'static,
+    ) -> Option<Answer> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        thread::spawn(move || {
+            listener.incoming().enumerate().for_each(|(n, stream)| behaviour(n, stream.unwrap()));
+        });
+        let desk = Arc::new(Desk::within(false, time, time));
+        desk.put(QuestionId(1), &Question::BurnNow { disc: DiscNo(1), used_percent: 40 });
+        let patience = Patience { retry: SHORT, silence: time };
+        let (place, hello) = (HubPlace::read(Some(path)), Hello::new("burn", Path::new("/c")));
+        let reporter = HubReporter::start_with(place, hello, desk.clone(), patience);
+        let deadline = Deadline::after(LONG);
+        let answer = desk.wait(QuestionId(1), deadline, &Stop::new());
+        assert!(!deadline.is_over(), "the run waits for a service that is not there");
+        reporter.end(0, "");
+        answer
+    }
+
+    fn switches(mut stream: &UnixStream) {
+        let mut lines = BufReader::new(stream).lines();
+        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        // The run may have gone meanwhile.
+        let _ = stream.write_all(SWITCH);
+    }
+
+    #[test]
+    fn a_service_that_takes_runs_in_and_closes_is_not_waited_for() {
+        assert_eq!(asks(SHORT, |_, stream| switches(&stream)), None);
+    }
+
+    #[test]
+    fn a_service_that_never_says_anything_is_not_waited_for() {
+        let silent = |_: usize, stream: UnixStream| {
+            switches(&stream);
+            std::mem::forget(stream);
+        };
+        assert_eq!(asks(SHORT, silent), None);
+    }
+
+    #[test]
+    fn a_service_that_falls_silent_is_not_waited_for() {
+        let once = |n: usize, mut stream: UnixStream| {
+            switches(&stream);
+            if n == 0 {
+                let _ = stream.write_all(b"\n");
+            }
+            std::mem::forget(stream);
+        };
+        assert_eq!(asks(SHORT, once), None);
+    }
+
+    #[test]
+    fn an_answer_of_a_service_counts() {
+        let answers = |_: usize, mut stream: UnixStream| {
+            switches(&stream);
+            let _ = stream.write_all(b"\n{\"question\": 1, \"answer\": \"yes\"}\n");
+            std::mem::forget(stream);
+        };
+        assert_eq!(asks(LONG, answers), Some(Answer::Yes));
+    }
 
     #[test]
     fn an_answer_is_a_word_and_nothing_else_is_one() {

@@ -64,17 +64,20 @@ pub fn open(app: &App) -> Result<Exit, RunError> {
 pub fn follow(app: &App) -> Result<Exit, RunError> {
     let screen = app.screen();
     let narrator = std::cell::RefCell::new(Narrator::default());
-    let say =
-        |lines: Vec<String>| lines.iter().try_for_each(|line| screen.result(&format!("{line}\n")));
+    let say = |lines: Vec<String>| {
+        lines.iter().try_for_each(|line| screen.result(&format!("{line}\n")))?;
+        Ok(())
+    };
+    let object = |object: &Value| Ok::<_, RunError>(screen.object(object)?);
     follow_events(
         &place(app),
         &app.stop,
         |state| match screen.json() {
-            true => screen.object(state),
+            true => object(state),
             false => say(narrator.borrow_mut().state(state, Moment::now())),
         },
         |event| match screen.json() {
-            true => screen.object(event),
+            true => object(event),
             false => say(narrator.borrow_mut().line(event, Moment::now()).into_iter().collect()),
         },
     )?;

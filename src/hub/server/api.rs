@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
-use axum::extract::rejection::QueryRejection;
+use axum::extract::rejection::{BytesRejection, QueryRejection};
 use axum::extract::{Path, Query, State};
 use axum::http::HeaderValue;
 use axum::http::header::{CONTENT_TYPE, HeaderMap};
@@ -15,6 +15,7 @@ use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::hub::client::PATIENCE;
 use crate::port::clock::Moment;
 
 use super::access::Caller;
@@ -26,7 +27,9 @@ use super::shared::Hub;
 use super::view::ViewError;
 
 /// A run that listens takes an answer at once.
-const TAKING: Duration = Duration::from_secs(5);
+const TAKING: Duration = Duration::from_secs(3);
+// Whoever sent the answer still waits, and hears what became of it.
+const _: () = assert!(TAKING.as_secs() < PATIENCE.as_secs());
 /// Paths of a directory that are listed at most.
 const MOST_PATHS: usize = 10_000;
 
@@ -62,7 +65,14 @@ struct After {
 }
 
 /// Those after `Last-Event-ID`, or after `?after=`; without either, those from now on.
-async fn events(State(hub): Shared, Query(query): Query<After>, headers: HeaderMap) -> Response {
+async fn events(
+    State(hub): Shared,
+    asked: Result<Query<After>, QueryRejection>,
+    headers: HeaderMap,
+) -> Response {
+    let Ok(Query(query)) = asked else {
+        return refusal(400, "`after` is the number of an event");
+    };
     let header = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok());
     let listening = {
         let mut board = hub.board();
@@ -88,11 +98,15 @@ async fn answer(
     State(hub): Shared,
     Extension(caller): Extension<Caller>,
     Path(id): Path<String>,
-    body: Bytes,
+    body: Result<Bytes, BytesRejection>,
 ) -> Response {
     if !matches!(caller, Caller::Program) {
         return refusal(403, "only a program over the socket may answer here");
     }
+    let body = match body {
+        Ok(body) => body,
+        Err(error) => return refusal(error.status().as_u16(), "the body cannot be read"),
+    };
     let body: Value = serde_json::from_slice(&body).unwrap_or_default();
     let Some(word) = body["answer"].as_str() else {
         return refusal(400, "an object with a key `answer` is expected, and its value is a text");
@@ -116,7 +130,8 @@ pub async fn pass_on(hub: &Hub, id: &str, word: &str) -> Result<(), (u16, &'stat
     match tokio::time::timeout(TAKING, taken).await {
         Ok(Ok(counted)) if as_word(&counted) == word => Ok(()),
         Ok(Ok(_)) => Err((409, "somebody else answered first")),
-        Ok(Err(_)) | Err(_) => Err((503, "the run that asked does not listen")),
+        Ok(Err(_)) => Err((503, "the run that asked does not listen")),
+        Err(_) => Err((504, "the run has not confirmed the answer yet; it may still take it")),
     }
 }
 
@@ -160,7 +175,8 @@ async fn status(State(hub): Shared) -> Response {
     found(hub.ask(|view| view.status()).await)
 }
 
-async fn discs(State(hub): Shared, Query(of): Query<OfSet>) -> Response {
+async fn discs(State(hub): Shared, asked: Result<Query<OfSet>, QueryRejection>) -> Response {
+    let Ok(Query(of)) = asked else { return refusal(400, "`set` is understood") };
     found(hub.ask(move |view| view.discs(of.set.as_deref())).await)
 }
 
@@ -173,7 +189,8 @@ async fn disc(State(hub): Shared, Path(uuid): Path<String>) -> Response {
     found(disc.await)
 }
 
-async fn snapshots(State(hub): Shared, Query(of): Query<OfSet>) -> Response {
+async fn snapshots(State(hub): Shared, asked: Result<Query<OfSet>, QueryRejection>) -> Response {
+    let Ok(Query(of)) = asked else { return refusal(400, "`set` is understood") };
     found(hub.ask(move |view| view.snapshots(of.set.as_deref())).await)
 }
 

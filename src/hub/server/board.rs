@@ -12,7 +12,7 @@ use crate::hub::hello::Hello;
 use crate::port::clock::Moment;
 
 use super::journal::{Entry, Journal};
-use super::run::{Refusal, Run, RunView};
+use super::run::{Peer, Refusal, Run, RunView};
 
 /// Runs that are remembered, those that ended among them.
 const MOST_RUNS: usize = 64;
@@ -39,6 +39,14 @@ pub struct Message {
     pub object: Value,
 }
 
+/// Why a run cannot report.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotTaken {
+    TooMany,
+    /// Another process reports under its name.
+    NameTaken,
+}
+
 /// What goes on.
 #[derive(Debug, Serialize)]
 pub struct State {
@@ -60,26 +68,29 @@ impl Board {
         }
     }
 
-    /// A run reports from now on; it may have done so before. `None`: there are too many.
+    /// A run reports from now on; it may have done so before. The number of its connection.
     pub fn begin(
         &mut self,
         hello: &Hello,
+        peer: Peer,
         answers: mpsc::Sender<String>,
         now: Moment,
-    ) -> Option<u64> {
+    ) -> Result<u64, NotTaken> {
+        if self.runs.get(&hello.run).is_some_and(|run| run.is_of_another(peer)) {
+            return Err(NotTaken::NameTaken);
+        }
         self.connections += 1;
         let is_own = |entry: &Entry| entry.object["run"] == hello.run.as_str();
         let has_begun = self.journal.after(0).any(is_own);
         if !self.runs.contains_key(&hello.run) {
-            self.make_room().then_some(())?;
-            self.runs.insert(hello.run.clone(), Run::new(hello, now));
+            self.make_room().then_some(()).ok_or(NotTaken::TooMany)?;
             self.order.push_back(hello.run.clone());
         }
-        let run = self.runs.get_mut(&hello.run)?;
-        run.connect(self.connections, answers);
+        let run = self.runs.entry(hello.run.clone()).or_insert_with(|| Run::new(hello, now));
+        run.connect(self.connections, peer, answers);
         let state = if has_begun { "reports-again" } else { "begun" };
         self.tell(&hello.run, run_event(state), now);
-        Some(self.connections)
+        Ok(self.connections)
     }
 
     /// Forgets the oldest run that does not report any more, if there are too many.
@@ -95,10 +106,12 @@ impl Board {
         true
     }
 
-    /// What a run sends. Nothing of a connection that another one has replaced.
+    /// What a run sends. Nothing of a connection that another one has replaced. What goes on is told
+    /// by the first line alone.
     pub fn hear(&mut self, id: &str, connection: u64, object: Value, now: Moment) {
         let Some(run) = self.runs.get_mut(id).filter(|run| run.is_on(connection)) else { return };
-        match object.get("now") {
+        let is_first = run.speaks_first();
+        match object.get("now").filter(|_| is_first) {
             Some(Value::Array(objects)) => {
                 run.begin_with(objects, now);
                 self.tell_what_is_new(id, objects, now);
@@ -220,19 +233,75 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const PEER: Peer = Peer { pid: Some(1), user: 1000 };
+
     fn hello() -> Hello {
-        let (run, command) = ("0123abcd".to_owned(), "lost".to_owned());
+        named("0123abcd")
+    }
+
+    fn named(run: &str) -> Hello {
+        let (run, command) = (run.to_owned(), "lost".to_owned());
         Hello { run, command, pid: 1, catalog: String::new() }
+    }
+
+    fn board(dir: &tempfile::TempDir) -> Board {
+        Board::new(Journal::open(&dir.path().join("events")).unwrap())
+    }
+
+    #[test]
+    fn no_other_process_takes_the_name_of_a_run_that_reports() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut board = board(&dir);
+        let mut begin = |peer| {
+            let (answers, waiting) = mpsc::channel(1);
+            (board.begin(&hello(), peer, answers, Moment(0)), waiting)
+        };
+        let (first, mut waiting) = begin(PEER);
+        for other in [Peer { pid: Some(2), ..PEER }, Peer { user: 0, ..PEER }] {
+            assert_eq!(begin(other).0, Err(NotTaken::NameTaken));
+        }
+        assert_eq!(waiting.try_recv(), Err(mpsc::error::TryRecvError::Empty));
+        let (again, _replacing) = begin(PEER);
+        assert_ne!(first.unwrap(), again.unwrap());
+        let replaced = Err(mpsc::error::TryRecvError::Disconnected);
+        assert_eq!(waiting.try_recv(), replaced, "the former connection ends");
+    }
+
+    #[test]
+    fn more_runs_than_can_be_shown_are_refused() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut board = board(&dir);
+        let (answers, _waiting) = mpsc::channel(1);
+        let mut begin = |number| {
+            board.begin(&named(&format!("{number:08x}")), PEER, answers.clone(), Moment(0))
+        };
+        assert!((0..MOST_RUNS).all(|number| begin(number).is_ok()));
+        assert_eq!(begin(MOST_RUNS), Err(NotTaken::TooMany));
+    }
+
+    #[test]
+    fn only_the_first_line_says_what_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut board = board(&dir);
+        let (answers, _waiting) = mpsc::channel(1);
+        let connection = board.begin(&hello(), PEER, answers, Moment(0)).unwrap();
+        let phase = |task| json!({"event": "phase", "phase": "writing", "task": task});
+        for task in [1, 2] {
+            board.hear("0123abcd", connection, json!({"now": [phase(task)]}), Moment(0));
+        }
+        let state = board.state(Moment(0));
+        let tasks: Vec<u64> = state.runs[0].tasks.iter().map(|task| task.task).collect();
+        assert_eq!((tasks, board.last_event()), (vec![1], 2));
     }
 
     #[test]
     fn what_was_asked_before_anybody_listened_is_an_event_once() {
         let dir = tempfile::tempdir().unwrap();
-        let mut board = Board::new(Journal::open(&dir.path().join("events")).unwrap());
+        let mut board = board(&dir);
         let asked = json!({"event": "question", "question": 1, "choices": ["yes", "no"]});
         for _ in 0..2 {
             let (answers, _waiting) = mpsc::channel(1);
-            let connection = board.begin(&hello(), answers, Moment(0)).unwrap();
+            let connection = board.begin(&hello(), PEER, answers, Moment(0)).unwrap();
             let now = json!({"now": [asked, {"event": "progress", "task": 1, "done": 2}]});
             board.hear("0123abcd", connection, now, Moment(0));
         }

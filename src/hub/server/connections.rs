@@ -14,7 +14,9 @@ use axum::http::header::{
 };
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::Response;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -25,7 +27,9 @@ use crate::port::clock::Moment;
 use super::access::{Door, judge};
 use super::answers::refusal;
 use super::api;
+use super::connection::Connection;
 use super::pages;
+use super::run::Peer;
 use super::shared::Hub;
 
 /// Connections of one door at once; one more is closed at once.
@@ -60,9 +64,18 @@ impl Gate {
         Gate { hub, router, room: Arc::new(Semaphore::new(MOST)) }
     }
 
-    pub fn enter(&self, stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static) {
+    pub fn enter(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Send + Unpin + 'static,
+        peer: Option<Peer>,
+    ) {
         let Ok(room) = self.room.clone().try_acquire_owned() else { return };
-        let service = TowerToHyperService::new(self.router.clone());
+        let connection = Connection::new(room, peer);
+        let router = TowerToHyperService::new(self.router.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(connection.clone());
+            router.call(request)
+        });
         tokio::spawn(async move {
             let served = http1::Builder::new()
                 .max_buf_size(LONGEST_HEAD)
@@ -73,7 +86,6 @@ impl Gate {
                 .await;
             // What is wrong with a client's connection is the client's business.
             drop(served);
-            drop(room);
         });
     }
 

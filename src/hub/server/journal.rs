@@ -14,8 +14,12 @@ use crate::port::files::{hold, make_private_dir, open_own};
 
 /// The file is put aside once when it is this long, so both together have twice as much at most.
 const LONGEST: u64 = 5 << 20;
-/// How many of the newest events are kept in memory.
+/// How many of the newest events are kept in memory, and of how many bytes.
 const RECENT: usize = 2000;
+const RECENT_BYTES: usize = 8 << 20;
+/// Added to the newest number at each start: far more than the events whose lines could not be
+/// written or were lost, whose numbers must not be given again.
+const JUMP: u64 = 1_000_000;
 
 /// An event that was recorded.
 #[derive(Clone, Debug, PartialEq)]
@@ -30,7 +34,30 @@ pub struct Journal {
     length: u64,
     longest: u64,
     last: u64,
-    recent: VecDeque<Entry>,
+    recent: Recent,
+}
+
+/// The newest events.
+#[derive(Default)]
+struct Recent {
+    /// With the length of their lines.
+    entries: VecDeque<(Entry, usize)>,
+    bytes: usize,
+}
+
+impl Recent {
+    fn keep(&mut self, entry: Entry, length: usize) {
+        self.entries.push_back((entry, length));
+        self.bytes += length;
+        while self.entries.len() > RECENT || self.bytes > RECENT_BYTES {
+            let oldest = self.entries.pop_front();
+            self.bytes -= oldest.map_or(self.bytes, |(_, length)| length);
+        }
+    }
+
+    fn last(&self) -> u64 {
+        self.entries.back().map_or(0, |(entry, _)| entry.number)
+    }
 }
 
 /// `/var/lib/coldcut/catalog.sqlite` has its journal in `catalog.sqlite.events`.
@@ -53,8 +80,10 @@ impl Journal {
 
     fn open_bounded(path: &Path, longest: u64) -> io::Result<Journal> {
         make_private_dir(crate::port::files::dir_of(path))?;
-        let mut recent = VecDeque::new();
-        if let Ok(mut former) = File::open(with_end(path, ".1")) {
+        let former = File::open(with_end(path, ".1"));
+        let is_new = former.is_err() && !path.exists();
+        let mut recent = Recent::default();
+        if let Ok(mut former) = former {
             read_into(&mut recent, &mut former)?;
         }
         let mut file = open(path)?;
@@ -63,7 +92,7 @@ impl Journal {
         // A line that a kill or a power cut left incomplete.
         file.set_len(length)?;
         file.seek(SeekFrom::End(0))?;
-        let last = recent.back().map_or(0, |entry| entry.number);
+        let last = if is_new { 0 } else { recent.last().saturating_add(JUMP) };
         Ok(Journal { path: path.to_owned(), file, length, longest, last, recent })
     }
 
@@ -75,15 +104,17 @@ impl Journal {
             keys.insert("number".to_owned(), self.last.into());
         }
         let entry = Entry { number: self.last, object };
-        keep(&mut self.recent, entry.clone());
-        let written = self.write(&format!("{}\n", entry.object));
+        let line = format!("{}\n", entry.object);
+        self.recent.keep(entry.clone(), line.len());
+        let written = match line.len() <= LONGEST_LINE {
+            true => self.write(&line),
+            false => Err(io::Error::new(io::ErrorKind::InvalidData, "an event is too long")),
+        };
         (entry, written)
     }
 
     fn write(&mut self, line: &str) -> io::Result<()> {
-        if self.length + line.len() as u64 > self.longest {
-            self.put_aside()?;
-        }
+        self.make_room(line.len() as u64)?;
         match self.file.write_all(line.as_bytes()) {
             Ok(()) => self.length += line.len() as u64,
             Err(error) => {
@@ -96,12 +127,26 @@ impl Journal {
         Ok(())
     }
 
+    /// A file that cannot be put aside goes on, but not without end.
+    fn make_room(&mut self, wanted: u64) -> io::Result<()> {
+        if self.length + wanted <= self.longest {
+            return Ok(());
+        }
+        match self.put_aside() {
+            Err(error) if self.length + wanted > 2 * self.longest => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// The next file is held before it has its name.
     fn put_aside(&mut self) -> io::Result<()> {
-        fs::rename(&self.path, with_end(&self.path, ".1"))?;
-        let file = open(&self.path)?;
+        let next = with_end(&self.path, ".new");
+        let file = open(&next)?;
         hold(&file)?;
+        file.set_len(0)?;
+        fs::rename(&self.path, with_end(&self.path, ".1"))?;
         (self.file, self.length) = (file, 0);
-        Ok(())
+        fs::rename(&next, &self.path)
     }
 
     /// Of the newest event; 0: there is none.
@@ -111,7 +156,8 @@ impl Journal {
 
     /// The events after this one that are still in memory, the oldest first.
     pub fn after(&self, number: u64) -> impl DoubleEndedIterator<Item = &Entry> {
-        self.recent.iter().filter(move |entry| entry.number > number)
+        let entries = self.recent.entries.iter().map(|(entry, _)| entry);
+        entries.filter(move |entry| entry.number > number)
     }
 }
 
@@ -119,30 +165,35 @@ fn open(path: &Path) -> io::Result<File> {
     open_own(OpenOptions::new().read(true).write(true).create(true).truncate(false), path)
 }
 
-fn keep(recent: &mut VecDeque<Entry>, entry: Entry) {
-    recent.push_back(entry);
-    while recent.len() > RECENT {
-        recent.pop_front();
+/// Reads the lines of a journal; how many bytes there are to the end of the last complete one. What is
+/// not an event is passed, and so is a line that is too long to be one.
+fn read_into(recent: &mut Recent, file: &mut File) -> io::Result<u64> {
+    let (mut reader, mut length, mut read) = (BufReader::new(file), 0, 0);
+    let mut line = Vec::new();
+    let mut is_rest = false;
+    loop {
+        line.clear();
+        let more = (&mut reader).take(2 * LONGEST_LINE as u64).read_until(b'\n', &mut line)?;
+        if more == 0 {
+            return Ok(length);
+        }
+        read += more as u64;
+        let is_end = line.last() == Some(&b'\n');
+        if is_end {
+            length = read;
+        }
+        if is_end && !is_rest {
+            keep_event(recent, &line);
+        }
+        is_rest = !is_end;
     }
 }
 
-/// Reads the complete lines of a journal; how many bytes they have. What is not an event is passed.
-fn read_into(recent: &mut VecDeque<Entry>, file: &mut File) -> io::Result<u64> {
-    let (mut reader, mut length) = (BufReader::new(file), 0);
-    let mut line = Vec::new();
-    loop {
-        line.clear();
-        let read = (&mut reader).take(2 * LONGEST_LINE as u64).read_until(b'\n', &mut line)?;
-        if read == 0 || line.last() != Some(&b'\n') {
-            return Ok(length);
-        }
-        length += read as u64;
-        let Ok(object) = serde_json::from_slice::<Value>(&line) else { continue };
-        let last = recent.back().map_or(0, |entry| entry.number);
-        match object["number"].as_u64() {
-            Some(number) if number > last => keep(recent, Entry { number, object }),
-            _ => {}
-        }
+fn keep_event(recent: &mut Recent, line: &[u8]) {
+    let Ok(object) = serde_json::from_slice::<Value>(line) else { return };
+    match object["number"].as_u64() {
+        Some(number) if number > recent.last() => recent.keep(Entry { number, object }, line.len()),
+        _ => {}
     }
 }
 
@@ -168,7 +219,7 @@ mod tests {
         assert_eq!((note(&mut journal, "a"), note(&mut journal, "b")), (1, 2));
         drop(journal);
         let mut journal = Journal::open(&path(&dir)).unwrap();
-        assert_eq!(note(&mut journal, "c"), 3);
+        assert_eq!(note(&mut journal, "c"), 2 + JUMP + 1, "2 may not be the last that was given");
         let texts: Vec<&str> =
             journal.after(1).map(|entry| entry.object["text"].as_str().unwrap()).collect();
         assert_eq!(texts, ["b", "c"]);
@@ -184,7 +235,7 @@ mod tests {
         for cut in ["{\"event\":\"no", "\u{0}\u{0}\u{0}", "{\"number\": 9}"] {
             fs::write(path(&dir), [&whole, cut.as_bytes()].concat()).unwrap();
             let mut journal = Journal::open(&path(&dir)).unwrap();
-            assert_eq!(note(&mut journal, "b"), 2, "{cut:?}");
+            assert_eq!(note(&mut journal, "b"), 1 + JUMP + 1, "{cut:?}");
             drop(journal);
             assert_eq!(Journal::open(&path(&dir)).unwrap().after(0).count(), 2, "{cut:?}");
         }
@@ -202,7 +253,57 @@ mod tests {
         let size = |path: PathBuf| fs::metadata(path).unwrap().len();
         assert!(size(path(&dir)) <= 1000 && size(with_end(&path(&dir), ".1")) <= 1000);
         let mut journal = Journal::open_bounded(&path(&dir), 1000).unwrap();
-        assert_eq!(note(&mut journal, "again"), 3001);
+        assert_eq!(note(&mut journal, "again"), 3000 + JUMP + 1);
+    }
+
+    #[test]
+    fn a_line_that_is_too_long_takes_no_other_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&path(&dir)).unwrap();
+        note(&mut journal, "a");
+        let line =
+            |number: u64, text: &str| format!("{}\n", json!({"number": number, "text": text}));
+        let long = line(2, &"x".repeat(5 * LONGEST_LINE));
+        let added = [long, line(3, "c")].concat();
+        journal.file.write_all(added.as_bytes()).unwrap();
+        drop(journal);
+        let before = fs::read(path(&dir)).unwrap();
+        let journal = Journal::open(&path(&dir)).unwrap();
+        let numbers: Vec<u64> = journal.after(0).map(|entry| entry.number).collect();
+        assert_eq!((numbers, journal.last()), (vec![1, 3], 3 + JUMP));
+        assert_eq!(fs::read(path(&dir)).unwrap(), before);
+    }
+
+    #[test]
+    fn an_event_that_could_not_be_read_again_is_not_recorded() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open(&path(&dir)).unwrap();
+        let (_, written) = journal.append(json!({"text": "x".repeat(LONGEST_LINE)}));
+        written.unwrap_err();
+        assert_eq!(fs::metadata(path(&dir)).unwrap().len(), 0);
+        assert_eq!(note(&mut journal, "b"), 2);
+    }
+
+    #[test]
+    fn the_events_in_memory_are_bounded_in_bytes() {
+        let mut recent = Recent::default();
+        let size = RECENT_BYTES / 10;
+        for number in 1..=30 {
+            recent.keep(Entry { number, object: Value::Null }, size);
+        }
+        assert_eq!((recent.entries.len(), recent.bytes, recent.last()), (10, 10 * size, 30));
+    }
+
+    #[test]
+    fn a_journal_that_cannot_be_put_aside_goes_on() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(with_end(&path(&dir), ".new")).unwrap();
+        let mut journal = Journal::open_bounded(&path(&dir), 1000).unwrap();
+        let mut add = || journal.append(json!({"text": "x".repeat(300)})).1.is_ok();
+        assert!((0..5).all(|_| add()));
+        assert!((0..5).any(|_| !add()), "it is bounded anyway");
+        fs::remove_dir(with_end(&path(&dir), ".new")).unwrap();
+        assert!(add());
     }
 
     #[test]

@@ -6,6 +6,7 @@ mod access;
 mod answers;
 mod api;
 mod board;
+mod connection;
 mod connections;
 mod error;
 mod events;
@@ -24,7 +25,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, UnixListener};
+use tokio::net::{TcpListener, UnixListener, UnixStream};
 
 use crate::hub::hello::catalog_name;
 use crate::hub::place::HubPlace;
@@ -36,6 +37,7 @@ use board::Board;
 use connections::Gate;
 pub use error::ServeError;
 use journal::{Journal, journal_path};
+use run::Peer;
 use shared::Hub;
 pub use view::{CatalogView, ViewError};
 
@@ -120,9 +122,15 @@ async fn listen(address: SocketAddr) -> Result<TcpListener, ServeError> {
 
 async fn accept_socket(listener: UnixListener, hub: Arc<Hub>) {
     let gate = Gate::new(hub, Door::Socket);
+    let peer = |stream: &UnixStream| {
+        stream.peer_cred().ok().map(|peer| Peer { pid: peer.pid(), user: peer.uid() })
+    };
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => gate.enter(stream),
+            Ok((stream, _)) => {
+                let peer = peer(&stream);
+                gate.enter(stream, peer);
+            }
             Err(error) => gate.rest(&error).await,
         }
     }
@@ -132,7 +140,7 @@ async fn accept_tcp(listener: TcpListener, hub: Arc<Hub>) {
     let gate = Gate::new(hub, Door::Tcp);
     loop {
         match listener.accept().await {
-            Ok((stream, _)) => gate.enter(stream),
+            Ok((stream, _)) => gate.enter(stream, None),
             Err(error) => gate.rest(&error).await,
         }
     }

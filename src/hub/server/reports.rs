@@ -9,17 +9,20 @@ use axum::http::header::{CONNECTION, UPGRADE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use axum::{Extension, extract::rejection::QueryRejection};
-use hyper::upgrade::{OnUpgrade, Upgraded};
+use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
 use serde::Deserialize;
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader, ReadHalf, WriteHalf};
 use tokio::sync::mpsc;
+use tokio::time::timeout;
 
-use crate::hub::hello::{Hello, LONGEST_LINE, PROTOCOL, is_run_id};
+use crate::hub::hello::{BEAT, Hello, LONGEST_LINE, PROTOCOL, SILENCE, is_run_id};
 use crate::port::clock::Moment;
 
 use super::access::Caller;
 use super::answers::refusal;
+use super::board::NotTaken;
+use super::connection::Connection;
 use super::shared::Hub;
 
 /// Answers that wait to be sent to a run.
@@ -38,12 +41,13 @@ pub struct Announced {
 pub async fn report(
     State(hub): State<Arc<Hub>>,
     Extension(caller): Extension<Caller>,
+    Extension(connection): Extension<Connection>,
     announced: Result<Query<Announced>, QueryRejection>,
     mut request: Request,
 ) -> Response {
-    if !matches!(caller, Caller::Program) {
+    let (Caller::Program, Some(peer)) = (caller, connection.peer) else {
         return refusal(403, "only a program over the socket may report");
-    }
+    };
     let Ok(Query(Announced { run, command, pid, catalog })) = announced else {
         return refusal(400, "this is not how a run announces itself");
     };
@@ -57,7 +61,23 @@ pub async fn report(
         return refusal(400, "this is not how a run is called");
     }
     let hello = Hello { run, command, pid, catalog };
-    tokio::spawn(listen(hub, hello, hyper::upgrade::on(&mut request)));
+    let (answers, waiting) = mpsc::channel(MOST_ANSWERS);
+    let begun = hub.board().begin(&hello, peer, answers, Moment::now());
+    let number = match begun {
+        Ok(number) => number,
+        Err(NotTaken::TooMany) => return refusal(503, "too many runs report already"),
+        Err(NotTaken::NameTaken) => return refusal(409, "another process reports as this run"),
+    };
+    let upgrade = hyper::upgrade::on(&mut request);
+    tokio::spawn(async move {
+        if let Ok(stream) = upgrade.await {
+            listen(&hub, &hello.run, number, stream, waiting).await;
+        }
+        hub.board().lose(&hello.run, number, Moment::now());
+        hub.say_trouble();
+        // One of the connections that there may be at once, as long as the report lasts.
+        drop(connection);
+    });
     switch()
 }
 
@@ -70,17 +90,25 @@ fn switch() -> Response {
     response
 }
 
-/// Until the run ends, or its connection does.
-async fn listen(hub: Arc<Hub>, hello: Hello, upgrade: OnUpgrade) {
-    let Ok(stream) = upgrade.await else { return };
-    let (answers, waiting) = mpsc::channel(MOST_ANSWERS);
-    let begun = hub.board().begin(&hello, answers, Moment::now());
-    let Some(connection) = begun else { return };
+/// Until the run ends, or its connection does, or another one replaces it.
+async fn listen(
+    hub: &Arc<Hub>,
+    run: &str,
+    connection: u64,
+    stream: Upgraded,
+    waiting: mpsc::Receiver<String>,
+) {
     let (reader, writer) = tokio::io::split(TokioIo::new(stream));
-    let sending = tokio::spawn(send(writer, waiting));
-    hear(&hub, &hello.run, connection, reader).await;
-    hub.board().lose(&hello.run, connection, Moment::now());
-    hub.say_trouble();
+    let (hub, run) = (hub.clone(), run.to_owned());
+    let hearing = tokio::spawn(async move { hear(&hub, &run, connection, reader).await });
+    let end = hearing.abort_handle();
+    let sending = tokio::spawn(async move {
+        if let Over::Here = send(writer, waiting).await {
+            end.abort();
+        }
+    });
+    // The end of the run, or the end that was made here.
+    let _ = hearing.await;
     sending.abort();
 }
 
@@ -101,12 +129,36 @@ async fn hear(hub: &Hub, run: &str, connection: u64, reader: ReadHalf<TokioIo<Up
     }
 }
 
-async fn send(mut writer: WriteHalf<TokioIo<Upgraded>>, mut waiting: mpsc::Receiver<String>) {
-    while let Some(line) = waiting.recv().await {
-        if writer.write_all(line.as_bytes()).await.is_err() {
-            return;
+/// Who ended it.
+enum Over {
+    /// A run that is gone is noticed by reading: its last words may still be there.
+    There,
+    Here,
+}
+
+/// Sends answers, and an empty line at once and whenever there is no answer for a while: nothing else
+/// shows the run that somebody listens.
+async fn send(
+    mut writer: WriteHalf<TokioIo<Upgraded>>,
+    mut waiting: mpsc::Receiver<String>,
+) -> Over {
+    let mut line = "\n".to_owned();
+    loop {
+        match timeout(SILENCE, write(&mut writer, &line)).await {
+            Ok(Ok(())) => {}
+            Ok(Err(_)) => return Over::There,
+            // It does not read.
+            Err(_) => return Over::Here,
         }
-        // A run that is gone is noticed by reading.
-        let _ = writer.flush().await;
+        line = match timeout(BEAT, waiting.recv()).await {
+            Ok(Some(answer)) => answer,
+            Ok(None) => return Over::Here,
+            Err(_) => "\n".to_owned(),
+        };
     }
+}
+
+async fn write(writer: &mut WriteHalf<TokioIo<Upgraded>>, line: &str) -> std::io::Result<()> {
+    writer.write_all(line.as_bytes()).await?;
+    writer.flush().await
 }

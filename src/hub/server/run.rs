@@ -20,7 +20,7 @@ pub struct Run {
     command: String,
     pid: u32,
     since: Moment,
-    link: Option<(u64, mpsc::Sender<String>)>,
+    link: Option<Link>,
     tasks: BTreeMap<u64, Task>,
     questions: BTreeMap<u64, Question>,
     /// By drive.
@@ -28,6 +28,21 @@ pub struct Run {
     /// The discs that the command goes through.
     discs: Option<Value>,
     end: Option<End>,
+}
+
+/// The process at the other end of a socket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    pub pid: Option<i32>,
+    pub user: u32,
+}
+
+/// The connection on which the run reports.
+struct Link {
+    connection: u64,
+    answers: mpsc::Sender<String>,
+    peer: Peer,
+    has_spoken: bool,
 }
 
 struct Task {
@@ -128,8 +143,19 @@ impl Run {
         &self.command
     }
 
-    pub fn connect(&mut self, connection: u64, answers: mpsc::Sender<String>) {
-        self.link = Some((connection, answers));
+    /// Instead of the connection that there was, which ends.
+    pub fn connect(&mut self, connection: u64, peer: Peer, answers: mpsc::Sender<String>) {
+        self.link = Some(Link { connection, answers, peer, has_spoken: false });
+    }
+
+    /// Another process reports under this name.
+    pub fn is_of_another(&self, peer: Peer) -> bool {
+        self.link.as_ref().is_some_and(|link| link.peer != peer)
+    }
+
+    /// Whether this is the first line of its connection.
+    pub fn speaks_first(&mut self) -> bool {
+        self.link.as_mut().is_some_and(|link| !std::mem::replace(&mut link.has_spoken, true))
     }
 
     /// What it was doing is not known any more.
@@ -139,7 +165,7 @@ impl Run {
     }
 
     pub fn is_on(&self, connection: u64) -> bool {
-        self.link.as_ref().is_some_and(|(own, _)| *own == connection)
+        self.link.as_ref().is_some_and(|link| link.connection == connection)
     }
 
     pub fn reports(&self) -> bool {
@@ -242,9 +268,9 @@ impl Run {
         if question.given {
             return Err(Refusal::Answered);
         }
-        let (_, link) = self.link.as_ref().ok_or(Refusal::Gone)?;
+        let link = self.link.as_ref().ok_or(Refusal::Gone)?;
         let line = format!("{}\n", json!({"question": id, "answer": answer}));
-        link.try_send(line).map_err(|_| Refusal::Gone)?;
+        link.answers.try_send(line).map_err(|_| Refusal::Gone)?;
         question.given = true;
         let (sender, receiver) = oneshot::channel();
         question.waiting.push(sender);
@@ -307,6 +333,8 @@ impl Task {
 mod tests {
     use super::*;
 
+    const PEER: Peer = Peer { pid: Some(1), user: 0 };
+
     fn run() -> Run {
         let hello = Hello {
             run: "0123abcd".to_owned(),
@@ -342,7 +370,7 @@ mod tests {
         run.apply(&question(json!(["yes", "no"])), Moment(0));
         assert_eq!(run.pass_on(3, "yes").unwrap_err(), Refusal::Gone);
         let (sender, mut lines) = mpsc::channel(4);
-        run.connect(1, sender);
+        run.connect(1, PEER, sender);
         assert_eq!(run.pass_on(3, "maybe").unwrap_err(), Refusal::NotAChoice);
         assert_eq!(run.pass_on(4, "yes").unwrap_err(), Refusal::NoSuchQuestion);
         let mut outcome = run.pass_on(3, "yes").unwrap();
@@ -357,7 +385,7 @@ mod tests {
     fn copies_are_chosen_by_their_numbers_and_passphrases_not_at_all() {
         let mut run = run();
         let (sender, _lines) = mpsc::channel(4);
-        run.connect(1, sender);
+        run.connect(1, PEER, sender);
         run.apply(&question(json!([])), Moment(0));
         assert_eq!(run.pass_on(3, "secret").unwrap_err(), Refusal::NotAChoice);
         run.apply(&question(json!([1, 2])), Moment(0));

@@ -3,7 +3,7 @@
 
 use std::fs::{self, Permissions};
 use std::io;
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ use super::error::ServeError;
 pub struct OwnSocket {
     path: PathBuf,
     listener: StdListener,
+    /// Its device and inode; `None`: unknown, and the name stays.
+    file: Option<(u64, u64)>,
 }
 
 impl OwnSocket {
@@ -37,33 +39,61 @@ impl OwnSocket {
 
 impl Drop for OwnSocket {
     fn drop(&mut self) {
-        // A name that stays behind is replaced by the next service.
-        let _ = fs::remove_file(&self.path);
+        // A name that stays behind is replaced by the next service, and one that was replaced is
+        // another's.
+        if self.file.is_some() && self.file == file_at(&self.path) {
+            let _ = fs::remove_file(&self.path);
+        }
     }
+}
+
+fn file_at(path: &Path) -> Option<(u64, u64)> {
+    fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
 pub fn open(place: &HubPlace) -> Result<OwnSocket, ServeError> {
     let path = place.own();
-    if UnixStream::connect(&path).is_ok() {
-        return Err(ServeError::SocketBusy(path));
-    }
-    // Members of its group may speak to a service of the system.
-    let mode = if place.is_of_the_system() { 0o660 } else { 0o600 };
-    match bind(&path, mode) {
-        Ok(listener) => Ok(OwnSocket { path, listener }),
+    let made = match UnixStream::connect(&path) {
+        Err(error) if is_of_nobody(&error) => bind(&path, place.is_of_the_system()),
+        // So many wait there to be accepted that no more fit.
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            return Err(ServeError::SocketBusy(path));
+        }
+        Ok(_) => return Err(ServeError::SocketBusy(path)),
+        Err(error) => Err(error),
+    };
+    match made {
+        Ok(listener) => Ok(OwnSocket { file: file_at(&path), path, listener }),
         Err(source) => Err(ServeError::Socket { path, source }),
     }
 }
 
-fn bind(path: &Path, mode: u32) -> io::Result<StdListener> {
-    make_private_dir(dir_of(path))?;
+/// There is no socket, or nobody listens at it; any other error says nothing of that.
+fn is_of_nobody(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
+}
+
+/// Members of its group may speak to a service of the system.
+fn bind(path: &Path, is_of_the_system: bool) -> io::Result<StdListener> {
+    make_dir(dir_of(path), is_of_the_system)?;
     // Only a socket, and nobody answered there: nothing else is removed for it.
     if fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
         fs::remove_file(path)?;
     }
     let listener = StdListener::bind(path)?;
+    let mode = if is_of_the_system { 0o660 } else { 0o600 };
     fs::set_permissions(path, Permissions::from_mode(mode))?;
     Ok(listener)
+}
+
+/// One that is there already stays as it is.
+fn make_dir(dir: &Path, is_of_the_system: bool) -> io::Result<()> {
+    let is_there = dir.exists();
+    make_private_dir(dir)?;
+    match is_of_the_system && !is_there {
+        true => fs::set_permissions(dir, Permissions::from_mode(0o750)),
+        false => Ok(()),
+    }
 }
 
 #[cfg(test)]
@@ -84,6 +114,39 @@ mod tests {
         drop(StdListener::bind(&path).unwrap());
         assert!(path.exists(), "as after a kill");
         open(&place).unwrap();
+    }
+
+    #[test]
+    fn the_group_reaches_the_socket_of_a_service_of_the_system() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("coldcut/hub.sock");
+        let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
+        let _listener = bind(&path, true).unwrap();
+        assert_eq!((mode(dir_of(&path)), mode(&path)), (0o750, 0o660));
+    }
+
+    #[test]
+    fn a_socket_that_took_the_place_of_ours_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.sock");
+        let first = open(&HubPlace::read(Some(path.clone()))).unwrap();
+        fs::rename(&path, dir.path().join("moved")).unwrap();
+        let second = open(&HubPlace::read(Some(path.clone()))).unwrap();
+        drop(first);
+        UnixStream::connect(&path).unwrap();
+        drop(second);
+        assert!(!path.exists());
+    }
+
+    #[test]
+    fn only_a_refusal_or_a_missing_name_means_that_nobody_listens() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("file/hub.sock");
+        fs::write(dir_of(&path), "").unwrap();
+        let Err(ServeError::Socket { source, .. }) = open(&HubPlace::read(Some(path))) else {
+            panic!("a socket below a file")
+        };
+        assert_eq!(source.kind(), io::ErrorKind::NotADirectory);
     }
 
     #[test]
