@@ -32,7 +32,7 @@ bomb in SNAPSHOT | Passphrase | 0/0! 0/0! 5!/0 5! 0/0 5!/5! 5! 0 0/0 0/0 0/1
 bomb in SNAPSHOT | Plain | 0/0! 0/0! 5!/0 5! 0/0 5!/5! 5! 0 0/0 0/0 0/1
 bomb in SNAPSHOT | Recipients | 0/0! 0/0! 5!/0 5! 0/0 5!/5! 5! 0 0/0 0/0 0/1
 bomb in archive | Passphrase | 3!/3! 0/0 5!/0 5! 5!/5! 5!/0 5! 3! 0/0 0/0 0/1
-bomb in archive | Plain | 0/0 0/0 5!/5! 5! 5!/5! 5!/0 5! 0 0/0 3!/3! 0/1
+bomb in archive | Plain | 3!/3! 0/0 5!/5! 5! 5!/5! 5!/0 5! 3! 0/0 3!/3! 0/1
 bomb in archive | Recipients | 3!/3! 0/0 5!/0 5! 5!/5! 5!/0 5! 3! 0/0 0/0 0/1
 bomb in catalog | Passphrase | 0/0 0/0 5!/0 5! 0/0 5!/0 5! 0 3!/3! 0/0 0/1
 bomb in catalog | Plain | 0/0 0/0 5!/5! 5! 0/0 5!/0 5! 0 3!/3! 3!/3! 0/1
