@@ -361,7 +361,8 @@ fn an_archive_whose_integrity_check_fails_is_damage_in_every_verb_that_reads_it(
                 assert_eq!(bench.back("letter"), None);
                 bench.run("migrate 1 --to third --from own").code(3).says("letter");
             }
-            bench.run("copy 1 other --from own").code(5);
+            // The copy on the known shelf is right, and is taken.
+            bench.run("copy 1 other --from own").code(0).says("not a disc image");
         }
         // Another key is no reason not to read a disc.
         fs::write(&archive, &whole).unwrap();
