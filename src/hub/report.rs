@@ -186,7 +186,7 @@ impl Shared {
             line.clear();
             match (&mut reader).take(LONGEST_LINE as u64).read_line(&mut line) {
                 Err(_) => break,
-                // Also what is no line of ours.
+                // Too long, or cut off: not a line that the service sends.
                 Ok(_) if !line.ends_with('\n') => break,
                 Ok(_) => {
                     self.desk.set_link(true);

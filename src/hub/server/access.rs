@@ -1,8 +1,8 @@
 //! Who may ask what: judged from a request's head alone, before anything else looks at it.
 //!
 //! A program comes over the socket, whose mode says who may. A browser may be led here by any page
-//! that it shows, whatever door it comes through: it must name us by a name of ours (against DNS
-//! rebinding), have a session, and what it sends must come from a page of ours.
+//! that it shows, whatever door it comes through: it must call the service by one of its own names (against
+//! DNS rebinding), have a session, and what it sends must come from one of the service's pages.
 
 use std::net::SocketAddr;
 

@@ -81,7 +81,7 @@ function listen() {
     last = Number(message.lastEventId) || last;
     const event = JSON.parse(message.data);
     speak(event);
-    // Only one page shows progress; the others would be made anew each second for nothing.
+    // Only one page shows progress; the others would be reloaded each second for nothing.
     if (event.event !== "progress" || document.getElementById("drives")) soon();
   };
 }
