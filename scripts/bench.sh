@@ -35,6 +35,14 @@ noise() { # SEED BYTES
   openssl enc -aes-128-ctr -nosalt -pbkdf2 -iter 1 -pass "pass:noise $1" </dev/zero 2>/dev/null | head -c "$2" || true
 }
 
+# Copies the files that are named on standard input, and of those with the same content keeps one:
+# coldcut, restic and borg would store it once, and the tools each time.
+copy_once() { # DIR
+  tar cf - --no-recursion -T - 2>/dev/null | tar xf - -C "$1"
+  find "$1" -type f -exec sha256sum {} + | LC_ALL=C sort | awk 'seen[$1]++ { print substr($0, 67) }' |
+    tr '\n' '\0' | xargs -0 -r rm
+}
+
 # 580 MB in at most 22,000 files of sources, texts and binaries, as a Debian with Rust has them.
 make_text() {
   local roots=() root
@@ -46,10 +54,14 @@ make_text() {
     find "$root" -xdev -type f -size -20M ! -name '*.gz' ! -name '*.xz' ! -name '*.png' ! -name '*.jar' \
       -printf '%s\t%p\n' | LC_ALL=C sort -k 2 |
       awk -F '\t' '{ size += $1; if (size > 116000000 || ++files > 4400) exit; print $2 }'
-  done | tar cf - --no-recursion -T - 2>/dev/null | tar xf - -C "$1"
-  # Each content once: coldcut, restic and borg would store it once, and the tools each time.
-  find "$1" -type f -exec sha256sum {} + | LC_ALL=C sort | awk 'seen[$1]++ { print substr($0, 67) }' |
-    tr '\n' '\0' | xargs -0 -r rm
+  done | copy_once "$1"
+}
+
+# 4 GiB of all that is installed on this machine, whatever it is, in an order that mixes it.
+make_mixed() {
+  find /usr /opt "${CARGO_HOME:-$HOME/.cargo}" "${RUSTUP_HOME:-$HOME/.rustup}" -xdev -type f -size -500M \
+    -printf '%s\t%p\n' 2>/dev/null | LC_ALL=C sort -k 2 | shuf --random-source=<(yes) |
+    awk -F '\t' '(size += $1) > 4294967296 { exit } { print $2 }' | copy_once "$1"
 }
 
 make_photos() {
@@ -82,6 +94,7 @@ data() { # NAME: makes it once, gives its directory
     mkdir -p "$dir"
     case $name in
       text) make_text "$dir" ;;
+      mixed) make_mixed "$dir" ;;
       photos) make_photos "$dir" ;;
       small-*) make_small "$dir" "${name#small-}" ;;
       sparse) truncate -s 20G "$dir/disk.img"; noise sparse 50000000 | dd of="$dir/disk.img" bs=1M seek=9000 conv=notrunc status=none ;;
@@ -177,15 +190,18 @@ bars() { # GROUP DATA NAME... (in the order of the commands)
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { printf "%.3f", a / b }'; }
 least() { printf '%s\n' "$@" | sort -n | head -1; }
 
+# What says that a row was measured with fewer or more pairs than the page names.
+few() { [ "$pairs" = 5 ] || printf ' (%s)' "$pairs $([ "$pairs" = 1 ] && echo run || echo pairs)"; }
+
 # A row of the table: number, what, ours, the other, what is compared, the target's bound.
 row() { # NUMBER WHAT OURS PEER VALUE BOUND UNIT
   local met
   met=$(awk -v v="$5" -v b="$6" 'BEGIN { print (v <= b) ? "yes" : "**no**" }')
-  printf '| %s | %s | %s | %s | %s | <= %s%s | %s |\n' "$1" "$2" "$3" "$4" "$5$7" "$6" "$7" "$met" >>"$results/$row_of"
+  printf '| %s | %s | %s | %s | %s | <= %s%s | %s |\n' "$1" "$2$(few)" "$3" "$4" "$5$7" "$6" "$7" "$met" >>"$results/$row_of"
   say "row $1: $2: $3 against $4: $5$7 (<= $6$7) $met"
 }
 
-note() { printf '| %s | %s | %s | %s | %s | | |\n' "$1" "$2" "$3" "$4" "$5" >>"$results/$row_of"; }
+note() { printf '| %s | %s | %s | %s | %s | | |\n' "$1" "$2$(few)" "$3" "$4" "$5" >>"$results/$row_of"; }
 
 # --- rows --------------------------------------------------------------------------------------
 
@@ -224,6 +240,14 @@ row_5() {
   ours=$(find "$work/staging" -path '*/archives/*' -type f -printf '%s\n' | awk '{ s += $1 } END { print s }')
   theirs=$(tar cf - -C "$src" . | bzip2 -9 | wc -c)
   row 5 "archives' size, bzip2" "$ours bytes" "tar, bzip2 -9 in one stream: $theirs bytes" "$(ratio "$ours" "$theirs")" 0.990 " x"
+}
+
+row_mixed() {
+  local src times what
+  src=$(data mixed)
+  what="staged, bzip2, $(du -sb "$src" | awk '{ printf "%.1f GB", $1 / 1e9 }') of mixed real data"
+  mapfile -t times < <(in_turn "stage $src" "by_tools $src" "by_restic $src")
+  note "" "$what" "$(took 0)" "tools $(took 1), restic $(took 2)" "$(ratio "${times[0]}" "${times[1]}") x tools"
 }
 
 # The whole command to a shelf: image and read-back are in it.
@@ -451,7 +475,7 @@ write_page() {
   local table
   table=$(mktemp)
   {
-    printf 'Measured on %s; medians of %s pairs.\n\n' "$(machine)" "$pairs"
+    printf 'Measured on %s; medians of 5 pairs, or of as many as the row says.\n\n' "$(machine)"
     printf 'In brackets: processor time. The chart: MB of files a second.\n\n![The same as a chart](performance.svg)\n\n'
     echo '| row | what | coldcut | other program | compared | target | met |'
     echo '|---|---|---|---|---|---|---|'
@@ -462,7 +486,7 @@ write_page() {
   say "written into $page"
 }
 
-readonly all=(1 2 4 5 codec whole 6 7 8 9 10 11 12 13 14 15)
+readonly all=(1 2 4 5 mixed codec whole 6 7 8 9 10 11 12 13 14 15)
 install_peers
 say "building"
 cargo build --release --locked

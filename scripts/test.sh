@@ -68,14 +68,43 @@ logged() {
   return "$status"
 }
 
+# Programs of a few long tests, during which a processor would be idle: they run beside all others.
+readonly few_and_long=(crash_points damage_matrix drill encryption fills histories kill_loop power_cuts whole_way)
+
+begin_few_and_long() {
+  few_log=$(mktemp)
+  say "cargo test, beside the others: ${few_and_long[*]}"
+  cargo test --locked --no-fail-fast "${few_and_long[@]/#/--test=}" >"$few_log" 2>&1 &
+  in_few=$!
+}
+
+end_few_and_long() {
+  local status=0
+  wait "$in_few" || status=$?
+  tee -pa "$log" <"$few_log"
+  rm -f "$few_log"
+  [ "$status" -eq 0 ] || failed=1
+}
+
+# The tests run coldcut thousands of times, and the laboratory in an emulator: a little optimization
+# costs minutes once and saves many more. Of debug information, what a backtrace needs.
+export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+
 tests() {
-  logged cargo test --locked --no-fail-fast || failed=1
+  local name others=()
+  for name in $(basename -s .rs tests/*.rs); do
+    [[ " ${few_and_long[*]} " == *" $name "* ]] || others+=("--test=$name")
+  done
+  logged cargo test --locked --no-run || failed=1
+  begin_few_and_long
+  logged cargo test --locked --no-fail-fast --lib --bins "${others[@]}" || failed=1
   # The suite's own tests run in the guest only.
   logged cargo test --locked --no-fail-fast -p coldcut-lab --lib || failed=1
   # Whole blocks of bzip2 take minutes where nothing is optimized.
   if [ ${#long[@]} -gt 0 ]; then
     logged cargo test --release --locked --lib codec::bzip2:: -- --ignored || failed=1
   fi
+  end_few_and_long
 }
 
 fuzz() {

@@ -20,6 +20,9 @@ pub enum Bzip2Coder {
     Own,
     /// The crate `bzip2`, a translation of libbz2.
     Crate,
+    /// Ours as it would be with a fault: half of its frames are wrong.
+    #[cfg(test)]
+    Faulty,
 }
 
 impl Bzip2Coder {
@@ -63,6 +66,8 @@ impl Bzip2Frames {
         match self.coder {
             Bzip2Coder::Own => self.accept(raw, try_encode(raw)),
             Bzip2Coder::Crate => by_the_crate(raw),
+            #[cfg(test)]
+            Bzip2Coder::Faulty => self.accept(raw, try_encode(raw).map(sometimes_wrong)),
         }
     }
 
@@ -100,6 +105,16 @@ fn try_encode(raw: &[u8]) -> Option<Vec<u8>> {
         })
     };
     catch_unwind(AssertUnwindSafe(encode)).ok()
+}
+
+/// Every frame of an even length, with a bit in its middle turned over.
+#[cfg(test)]
+fn sometimes_wrong(mut frame: Vec<u8>) -> Vec<u8> {
+    let middle = frame.len() / 2;
+    if frame.len() % 2 == 0 {
+        frame[middle] ^= 1;
+    }
+    frame
 }
 
 /// One frame in so many, the first of a run among them, is decoded by the crate as well: 2 % of the

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tempfile::TempDir;
 
 use crate::catalog::{Access, Catalog, Finding};
+use crate::codec::bzip2_frames::Bzip2Coder;
 use crate::drive::{DiscFile, DiscReader, Image, Shelf};
 use crate::flow::WaitLimit;
 use crate::flow::backup::{BackupReport, BackupRequest, backup};
@@ -41,6 +42,7 @@ pub(super) struct RestoreBench {
     pub(super) dir: TempDir,
     pub(super) passphrase: Option<&'static str>,
     pub(super) archive_size: u64,
+    pub(super) bzip2: Bzip2Coder,
     pub(super) parity: Option<u8>,
     pub(super) capacity: Sectors,
     /// Where restores read, if not from the shelf that backups go to.
@@ -75,6 +77,7 @@ impl RestoreBench {
             dir,
             passphrase: None,
             archive_size: 1 << 20,
+            bzip2: Bzip2Coder::default(),
             parity: None,
             capacity: Sectors(8 << 10),
             shelves: Vec::new(),
@@ -126,6 +129,7 @@ impl RestoreBench {
         let request = BackupRequest {
             drill: true,
             archive_size: Bytes(self.archive_size),
+            bzip2: self.bzip2,
             parity: self.parity,
             flush: true,
             ..backup_request(self.dir.path(), "holidays", DiscSize::typed(self.capacity), keys)
@@ -319,6 +323,17 @@ fn all_comes_back_from_the_discs_alone_and_with_the_catalog() {
     assert!(bench.backup().is_complete());
     bench.assert_comes_back("one", RestoreOptions::default());
     bench.assert_comes_back("two", RestoreOptions { catalog: true, ..RestoreOptions::default() });
+}
+
+/// The drill reads the disc with the `bzip2` of the system before it is burned.
+#[test]
+fn frames_of_a_faulty_encoder_are_made_again_and_counted_and_the_disc_is_right() {
+    let bench = RestoreBench { bzip2: Bzip2Coder::Faulty, ..RestoreBench::new() };
+    fill(&bench);
+    let report = bench.backup();
+    assert!(report.is_complete() && report.recoded_frames > 0, "{report:?}");
+    assert!(bench.notes().contains("libbz2 made them"), "{}", bench.notes());
+    bench.assert_comes_back("one", RestoreOptions::default());
 }
 
 #[test]

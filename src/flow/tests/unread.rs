@@ -255,49 +255,63 @@ impl UnreadTrial {
     }
 }
 
-#[test]
-fn two_copies_that_are_burned_are_two_media_whenever_the_run_is_killed() {
-    let mut tried = 0;
-    for case in CASES {
-        for moment in 0.. {
-            let trial = UnreadTrial::new(case);
-            trial.bench.backup(2, None);
-            let died = trial.dies_at(moment, &|| trial.burn(case));
-            if died {
-                trial.put_in(case.lies);
-                trial.burn(case).unwrap();
-            }
-            trial.check(&format!("{case:?}, killed at {moment}"));
-            if !died {
-                break;
-            }
-            tried += 1;
+/// Kills a run at each of its moments in turn, and looks at what the next one made of it.
+fn at_every_moment(
+    case: UnreadCase,
+    prepare: impl Fn(&UnreadTrial),
+    run: impl Fn(&UnreadTrial) -> Result<(), FlowError>,
+) {
+    for moment in 0.. {
+        let trial = UnreadTrial::new(case);
+        prepare(&trial);
+        let died = trial.dies_at(moment, &|| run(&trial));
+        if died {
+            trial.put_in(case.lies);
+            run(&trial).unwrap();
+        }
+        trial.check(&format!("{case:?}, killed at {moment}"));
+        if !died {
+            assert!(moment > 7, "only {moment} moments were tried");
+            return;
         }
     }
-    assert!(tried > 30, "{tried}");
 }
 
-#[test]
-fn a_copy_is_never_the_disc_that_it_was_made_of_whenever_the_run_is_killed() {
-    let mut tried = 0;
-    for case in CASES {
-        for moment in 0.. {
-            let trial = UnreadTrial::new(case);
-            trial.bench.backup(1, None);
-            trial.burn(case).unwrap();
-            let died = trial.dies_at(moment, &|| trial.copy(case));
-            if died {
-                trial.put_in(case.lies);
-                trial.copy(case).unwrap();
-            }
-            trial.check(&format!("{case:?}, killed at {moment}"));
-            if !died {
-                break;
-            }
-            tried += 1;
+fn two_copies_are_two_media(case: UnreadCase) {
+    at_every_moment(case, |trial| trial.bench.backup(2, None), |trial| trial.burn(case));
+}
+
+fn a_copy_is_not_its_original(case: UnreadCase) {
+    let burned = |trial: &UnreadTrial| {
+        trial.bench.backup(1, None);
+        trial.burn(case).unwrap();
+    };
+    at_every_moment(case, burned, |trial| trial.copy(case));
+}
+
+/// One test for each case: they take long, and run side by side.
+macro_rules! whenever_the_run_is_killed {
+    ($($holds:ident { $($test:ident: $case:expr;)* })*) => { $($(
+        #[test]
+        fn $test() {
+            $holds($case);
         }
+    )*)* };
+}
+
+whenever_the_run_is_killed! {
+    two_copies_are_two_media {
+        two_copies_are_two_media_whenever_the_run_that_burns_is_killed: CASES[0];
+        two_copies_are_two_media_where_the_drive_is_emptied_and_one_rots: CASES[1];
+        two_copies_are_two_media_where_the_first_one_is_put_in_and_one_rots: CASES[2];
+        two_copies_are_two_media_where_somebody_answers_and_one_rots: CASES[3];
     }
-    assert!(tried > 30, "{tried}");
+    a_copy_is_not_its_original {
+        a_copy_is_never_its_original_whenever_the_run_that_copies_is_killed: CASES[0];
+        a_copy_is_never_its_original_where_the_drive_is_emptied_and_one_rots: CASES[1];
+        a_copy_is_never_its_original_where_the_original_is_put_in_and_one_rots: CASES[2];
+        a_copy_is_never_its_original_where_somebody_answers_and_one_rots: CASES[3];
+    }
 }
 
 /// A disc whose copy of this number, the last one that is wanted, was burned, and whose run died
