@@ -103,7 +103,7 @@ fn a_question_appears_is_answered_by_a_click_and_vanishes() {
     browser.looks_like(800, "light").draws("question-800-light");
     browser.clicks("button[value=yes]");
     assert_eq!(end(&mut run).code(), Some(0));
-    other.waits_until("its end", |page| page.text("main").contains("Nobody is asked"));
+    other.waits_until("its end", |page| page.text("main").contains("No question is open"));
 }
 
 #[test]
@@ -116,7 +116,7 @@ fn everything_works_without_javascript() {
     service.events_until(0, |event| event["event"] == "question");
     browser.goes_to(&url(&service, "/questions")).clicks("button[value=no]");
     assert_eq!(end(&mut run).code(), Some(1), "it was not confirmed");
-    assert!(browser.text("main").contains("Nobody is asked"), "{}", browser.text("main"));
+    assert!(browser.text("main").contains("No question is open"), "{}", browser.text("main"));
     for path in PAGES {
         browser.goes_to(&url(&service, path));
         assert!(!browser.text("main").is_empty(), "{path}");
@@ -159,7 +159,7 @@ fn a_page_from_elsewhere_gets_nothing() {
     opens(&browser, &sandbox);
     let port = service.address.rsplit(':').next().unwrap();
     browser.goes_to(&format!("http://evil.test:{port}/"));
-    assert!(browser.text("main").contains("not one of this service's"), "{}", browser.text("body"));
+    assert!(browser.text("main").contains("not a name of this service"), "{}", browser.text("body"));
     // A page of another port of this machine: the cookie is sent, for ports are not sites.
     let page = "data:text/html,<form method=post action='http://";
     let form = format!("{page}{}/questions/0123abcd-1'><button>x</button></form>", service.address);

@@ -23,9 +23,9 @@ pub enum FormatError {
     CutOff,
     #[error("it does not come after the row before it")]
     OutOfOrder,
-    #[error("{what} has more than {most} rows, and no real one of {size} bytes has as many")]
+    #[error("{what} has more than {most} rows, too many for one of {size} bytes")]
     TooManyRows { what: &'static str, most: u64, size: u64 },
-    #[error("{what} expands to more than {most} bytes, and no real one of {size} bytes does")]
+    #[error("{what} expands to more than {most} bytes, too much for one of {size} bytes")]
     TooMuchText { what: &'static str, most: u64, size: u64 },
     #[error("line {number} of {what} is damaged")]
     Line {

@@ -141,7 +141,7 @@ fn text(object: &Value, key: &str) -> String {
 fn event_words(event: &Value) -> Option<String> {
     Some(match event["event"].as_str()? {
         "insert" => format!("insert {} into {}", text(event, "wanted"), text(event, "drive")),
-        "insert-over" => format!("{}: nothing is waited for any more", text(event, "drive")),
+        "insert-over" => format!("{}: no longer waiting for a disc", text(event, "drive")),
         "question" => question_words(event),
         "answer" => format!("answered: {}", answer_word(&event["answer"])),
         "note" => text(event, "text"),
@@ -168,7 +168,7 @@ fn question_words(event: &Value) -> String {
 /// A word, or a copy's number.
 fn answer_word(answer: &Value) -> String {
     match answer {
-        Value::Null => "nobody is there".to_owned(),
+        Value::Null => "no answer".to_owned(),
         answer => answer.as_str().map_or_else(|| answer.to_string(), str::to_owned),
     }
 }
@@ -182,7 +182,7 @@ fn run_words(event: &Value) -> String {
             let reason = text(event, "text").replace('\n', "; ");
             format!("ended with exit code {exit}: {reason}")
         }
-        _ => "was killed, or does not report any more".to_owned(),
+        _ => "was killed, or no longer reports".to_owned(),
     }
 }
 
@@ -256,7 +256,7 @@ mod tests {
             (json!({"event": "answer", "question": 2, "answer": 7}), "answered: 7"),
             (
                 json!({"event": "answer", "question": 2, "answer": null}),
-                "answered: nobody is there",
+                "answered: no answer",
             ),
             (json!({"event": "disc", "disc": 3, "state": "verified"}), "disc 3 is verified"),
             (

@@ -66,7 +66,7 @@ pub fn in_words(error: &dyn std::error::Error) -> String {
 /// What became of one path.
 pub type Landed = (usize, Result<Vec<Complaint>, PlaceError>);
 
-/// One file in work, for one thread that reads it whole, or for several that read its parts.
+/// One file in progress, for one thread that reads it whole, or for several that read its parts.
 pub struct Assembly {
     temp: TempFile,
     /// Whose place the temporary file is beside.

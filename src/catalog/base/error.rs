@@ -24,7 +24,9 @@ pub enum CatalogError {
     #[error("{} another coldcut{}", in_use(*part), holder(*pid))]
     PartInUse { path: PathBuf, part: Part, pid: Option<u32> },
     /// A fault of coldcut's own: what is changed must be held.
-    #[error("the catalog {path:?} was to be changed ({doing}) without being held; report this")]
+    #[error(
+        "the catalog {path:?} was about to be changed ({doing}) without a lock; please report this"
+    )]
     NotHeld { path: PathBuf, doing: &'static str },
     #[error("the catalog {path:?} is in use by another program; wait for it to finish")]
     Busy { path: PathBuf },

@@ -98,7 +98,7 @@ impl WatchedDiscs {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The copies of a disc that is in work.
+    /// The copies of a disc that is in progress.
     pub fn copies(&self, set: SetId, disc: DiscNo) -> Option<Copies> {
         let now = self.now();
         now.discs.get(&(set, disc)).map(|work| work.copies.now().clone())

@@ -96,7 +96,7 @@ pub fn judge(
     // A program need not name us.
     let is_named = is_ours || is_program && host.is_none();
     if !is_named {
-        return Err((StatusCode::MISDIRECTED_REQUEST, "this name is not one of this service's"));
+        return Err((StatusCode::MISDIRECTED_REQUEST, "this is not a name of this service"));
     }
     if ![Method::GET, Method::HEAD, Method::POST].contains(method) {
         return Err((StatusCode::METHOD_NOT_ALLOWED, "only GET, HEAD and POST are understood"));

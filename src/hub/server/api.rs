@@ -49,8 +49,8 @@ pub fn routes(hub: Arc<Hub>) -> Router {
         .route("/api/discs/{uuid}", get(disc))
         .route("/api/snapshots", get(snapshots))
         .route("/api/ls", get(list))
-        .fallback(async || refusal(404, "there is nothing here"))
-        .method_not_allowed_fallback(async || refusal(405, "this cannot be done here"))
+        .fallback(async || refusal(404, "there is no such page"))
+        .method_not_allowed_fallback(async || refusal(405, "this method is not allowed here"))
         .with_state(hub)
 }
 
@@ -80,7 +80,7 @@ async fn events(
         board.listen(after)
     };
     let Some((missed, coming)) = listening else {
-        return refusal(503, "too many listen already");
+        return refusal(503, "there are too many listeners already");
     };
     let mut response = Response::new(Body::new(EventStream::new(missed, coming)));
     let kind = HeaderValue::from_static("text/event-stream");
@@ -125,12 +125,12 @@ pub async fn pass_on(hub: &Hub, id: &str, word: &str) -> Result<(), (u16, &'stat
         Refusal::NotAChoice => (400, "this is not one of the choices"),
         Refusal::TerminalOnly => (403, "this can only be answered at the terminal of the run"),
         Refusal::Answered => (409, "somebody else answered first"),
-        Refusal::Gone => (503, "the run that asked does not listen"),
+        Refusal::Gone => (503, "the run that asked no longer listens"),
     })?;
     match tokio::time::timeout(TAKING, taken).await {
         Ok(Ok(counted)) if as_word(&counted) == word => Ok(()),
         Ok(Ok(_)) => Err((409, "somebody else answered first")),
-        Ok(Err(_)) => Err((503, "the run that asked does not listen")),
+        Ok(Err(_)) => Err((503, "the run that asked no longer listens")),
         Err(_) => Err((504, "the run has not confirmed the answer yet; it may still take it")),
     }
 }

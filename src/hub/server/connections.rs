@@ -112,7 +112,7 @@ async fn guard(
             request.extensions_mut().insert(caller);
             match tokio::time::timeout(ANSWER_TIME, next.run(request)).await {
                 Ok(response) => response,
-                Err(_) => refusal(503, "this takes too long"),
+                Err(_) => refusal(503, "this took too long"),
             }
         }
         Err((status, why)) if wants_page(&request) => pages::failed(status.as_u16(), why),

@@ -49,24 +49,26 @@ pub async fn report(
         return refusal(403, "only a program over the socket may report");
     };
     let Ok(Query(Announced { run, command, pid, catalog })) = announced else {
-        return refusal(400, "this is not how a run announces itself");
+        return refusal(400, "this is not a valid announcement of a run");
     };
     if request.headers().get(UPGRADE).is_none_or(|protocol| protocol != PROTOCOL) {
-        return refusal(426, "another protocol is spoken here");
+        return refusal(426, "this protocol is not supported");
     }
     if catalog != hub.catalog {
         return refusal(409, "this is the service of another catalog");
     }
     if !is_run_id(&run) || command.len() > LONGEST_COMMAND {
-        return refusal(400, "this is not how a run is called");
+        return refusal(400, "this is not the name of a run");
     }
     let hello = Hello { run, command, pid, catalog };
     let (answers, waiting) = mpsc::channel(MOST_ANSWERS);
     let begun = hub.board().begin(&hello, peer, answers, Moment::now());
     let number = match begun {
         Ok(number) => number,
-        Err(NotTaken::TooMany) => return refusal(503, "too many runs report already"),
-        Err(NotTaken::NameTaken) => return refusal(409, "another process reports as this run"),
+        Err(NotTaken::TooMany) => return refusal(503, "too many runs are reporting already"),
+        Err(NotTaken::NameTaken) => {
+            return refusal(409, "another process already reports under the name of this run");
+        }
     };
     let upgrade = hyper::upgrade::on(&mut request);
     tokio::spawn(async move {

@@ -48,7 +48,7 @@ impl Hub {
         let trouble = self.board().take_trouble();
         if let Some(error) = trouble {
             self.say(&format!(
-                "the journal cannot be written, and events are kept in memory: {error}"
+                "the journal cannot be written, so events are kept in memory only: {error}"
             ));
         }
     }

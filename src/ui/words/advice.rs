@@ -150,9 +150,7 @@ fn of_source_and_room(error: &FlowError) -> Option<&'static str> {
 fn of_discs_at_hand(error: &DiscsError) -> Option<String> {
     let fixed = match error {
         DiscsError::Unusable { what, .. } => return of_cause(what),
-        DiscsError::NoListing(_) => {
-            "`coldcut catalog rebuild` pieces one together from what is left"
-        }
+        DiscsError::NoListing(_) => "`coldcut catalog rebuild` makes a new one from what is left",
         DiscsError::TwoHistories { .. } => "Name one of them: --disc UUID",
         DiscsError::NoDiscs(_) | DiscsError::NoHistory { .. } => return None,
     };

@@ -54,7 +54,7 @@ pub fn page(hub: &Hub, tab: Tab, content: Markup) -> Response {
         p #spoken.hidden role="status" aria-live="polite" {}
         footer {
             p #link.quiet {
-                noscript { "JavaScript is off: this page shows what is so when it is loaded." }
+                noscript { "JavaScript is off: reload this page to bring it up to date." }
             }
         }
     };

@@ -30,7 +30,7 @@ pub async fn page(State(hub): State<Arc<Hub>>) -> Response {
     let content = html! {
         h1 { "Log" }
         section #log data-live {
-            @if lines.is_empty() { p.calm { "Nothing was reported yet." } }
+            @if lines.is_empty() { p.calm { "Nothing has been reported yet." } }
             ol.log { @for (event, words) in lines.iter().take(MOST) { (line(event, words)) } }
         }
     };

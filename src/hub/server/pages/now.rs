@@ -173,7 +173,7 @@ fn ended(run: &RunView) -> Markup {
             let exit = end.exit.map(|exit| exit.to_string()).unwrap_or_default();
             ("bad", format!("exit code {exit}: {}", shown::text(&end.text)), Some(&end.at))
         }
-        None => ("doubt", "was killed, or does not report any more".to_owned(), None),
+        None => ("doubt", "was killed, or no longer reports".to_owned(), None),
     };
     html! {
         li class=(class) {

@@ -32,7 +32,7 @@ pub async fn page(State(hub): State<Arc<Hub>>, Extension(caller): Extension<Call
 fn all(runs: &[RunView], caller: &Caller) -> Markup {
     let is_quiet = runs.iter().all(|run| run.inserts.is_empty() && run.questions.is_empty());
     html! {
-        @if is_quiet { p.calm { "Nobody is asked for anything." } }
+        @if is_quiet { p.calm { "No question is open, and no disc is needed." } }
         (open(runs, caller))
     }
 }

@@ -12,7 +12,7 @@ pub(super) fn words(notice: &ListingNotice) -> String {
             advised(format!("{medium}: {why}; another listing is used, if there is one"), why)
         }
         ListingNotice::IndexUnreadable { medium, why } => {
-            advised(format!("{medium}: {why}; what it has may not be found"), why)
+            advised(format!("{medium}: {why}; some of what it contains may not be found"), why)
         }
         ListingNotice::CatalogUnreadable { medium, why } => {
             advised(format!("{medium}: {why}; another catalog is used, if there is one"), why)
@@ -40,7 +40,7 @@ pub(super) fn examples() -> super::examples::Examples {
         ListingUnreadable { medium: medium.clone(), why: why.clone() } =>
             "a.iso: it is broken; another listing is used, if there is one",
         IndexUnreadable { medium: medium.clone(), why: why.clone() } =>
-            "a.iso: it is broken; what it has may not be found",
+            "a.iso: it is broken; some of what it contains may not be found",
         CatalogUnreadable { medium: medium.clone(), why: why.clone() } =>
             "a.iso: it is broken; another catalog is used, if there is one",
         ArchivesRead { medium: medium.clone(), why: why.clone() } =>
