@@ -6,7 +6,6 @@
 mod support;
 
 use std::fs;
-use std::process::{Child, Stdio};
 
 use support::browser::Browser;
 use support::service::Service;
@@ -14,18 +13,6 @@ use support::terminal::end;
 use support::{Run, Sandbox};
 
 const PAGES: [&str; 5] = ["/", "/questions", "/safe", "/discs", "/log"];
-
-fn served() -> (Sandbox, Service) {
-    let mut sandbox = Sandbox::with_films(7);
-    let service = sandbox.serve();
-    (sandbox, service)
-}
-
-fn starts(sandbox: &Sandbox, words: &[&str]) -> Child {
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
-    command.args(words).args(["--wait", "forever"]).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
 
 fn link(sandbox: &Sandbox) -> String {
     let run: Run = sandbox.run(["open"]);
@@ -63,7 +50,7 @@ fn the_page_follows_a_backup_from_its_beginning_to_its_end() {
     let browser = Browser::new(true);
     opens(&browser, &sandbox);
     browser.waits_until("rest", |page| page.text("#runs").contains("Nothing is running"));
-    let mut run = starts(&sandbox, &["backup", "--disc-size", "3M", "source", "shelf"]);
+    let mut run = sandbox.asking(&["backup", "--disc-size", "3M", "source", "shelf"]);
     browser.waits_until("a drive that writes", |page| {
         let drives = page.text("#drives");
         drives.contains("Writing disc 1") && drives.contains("Do not take the disc out.")
@@ -88,14 +75,14 @@ fn the_page_follows_a_backup_from_its_beginning_to_its_end() {
 
 #[test]
 fn a_question_appears_is_answered_by_a_click_and_vanishes() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     let browser = Browser::new(true);
     opens(&browser, &sandbox);
     let other = Browser::new(true);
     opens(&other, &sandbox);
     other.goes_to(&url(&service, "/questions"));
-    let mut run = starts(&sandbox, &["lost", "1"]);
+    let mut run = sandbox.asking(&["lost", "1"]);
     for page in [&browser, &other] {
         page.waits_until("the question", |page| page.text("main").contains("Record this as lost?"));
         every_control_has_a_name(page);
@@ -108,11 +95,11 @@ fn a_question_appears_is_answered_by_a_click_and_vanishes() {
 
 #[test]
 fn everything_works_without_javascript() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     let browser = Browser::new(false);
     opens(&browser, &sandbox);
-    let mut run = starts(&sandbox, &["lost", "1"]);
+    let mut run = sandbox.asking(&["lost", "1"]);
     service.events_until(0, |event| event["event"] == "question");
     browser.goes_to(&url(&service, "/questions")).clicks("button[value=no]");
     assert_eq!(end(&mut run).code(), Some(1), "it was not confirmed");
@@ -125,7 +112,7 @@ fn everything_works_without_javascript() {
 
 #[test]
 fn every_page_fits_a_phone_and_a_wall_and_can_be_heard() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     sandbox.run(["locate", "1", "the cupboard in the cellar, second shelf from the left"]).ok();
     let browser = Browser::new(true);
@@ -154,12 +141,16 @@ fn every_page_fits_a_phone_and_a_wall_and_can_be_heard() {
 
 #[test]
 fn a_page_from_elsewhere_gets_nothing() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     let browser = Browser::new(true);
     opens(&browser, &sandbox);
     let port = service.address.rsplit(':').next().unwrap();
     browser.goes_to(&format!("http://evil.test:{port}/"));
-    assert!(browser.text("main").contains("not a name of this service"), "{}", browser.text("body"));
+    assert!(
+        browser.text("main").contains("not a name of this service"),
+        "{}",
+        browser.text("body")
+    );
     // A page of another port of this machine: the cookie is sent, for ports are not sites.
     let page = "data:text/html,<form method=post action='http://";
     let form = format!("{page}{}/questions/0123abcd-1'><button>x</button></form>", service.address);

@@ -13,12 +13,6 @@ use serde_json::json;
 use support::Sandbox;
 use support::service::{HttpAnswer, Service};
 
-fn served() -> (Sandbox, Service) {
-    let mut sandbox = Sandbox::new();
-    let service = sandbox.serve();
-    (sandbox, service)
-}
-
 /// A request over TCP with these lines in its head.
 fn ask(service: &Service, first: &str, head: &[&str]) -> HttpAnswer {
     let lines: String = head.iter().map(|line| format!("{line}\r\n")).collect();
@@ -27,7 +21,7 @@ fn ask(service: &Service, first: &str, head: &[&str]) -> HttpAnswer {
 
 #[test]
 fn a_name_that_is_not_ours_gets_421() {
-    let (_sandbox, service) = served();
+    let (_sandbox, service) = Sandbox::new().served();
     let host = |host: &str| ask(&service, "GET /open", &[&format!("Host: {host}")]).status;
     let port = service.address.rsplit(':').next().unwrap();
     assert_eq!(host("evil.test"), 421);
@@ -42,7 +36,7 @@ fn a_name_that_is_not_ours_gets_421() {
 
 #[test]
 fn nothing_is_said_over_tcp_without_a_session() {
-    let (_sandbox, service) = served();
+    let (_sandbox, service) = Sandbox::new().served();
     let host = format!("Host: {}", service.address);
     for target in ["/api/state", "/api/events", "/api/ls", "/api/nothing"] {
         assert_eq!(ask(&service, &format!("GET {target}"), &[&host]).status, 401, "{target}");
@@ -60,7 +54,7 @@ fn nothing_is_said_over_tcp_without_a_session() {
 
 #[test]
 fn no_answer_lets_another_page_read_it_and_get_changes_nothing() {
-    let (_sandbox, service) = served();
+    let (_sandbox, service) = Sandbox::new().served();
     let answer = service.get("/api/state");
     assert_eq!(answer.status, 200);
     assert!(!answer.head.contains("access-control"), "{}", answer.head);
@@ -77,7 +71,7 @@ fn no_answer_lets_another_page_read_it_and_get_changes_nothing() {
 
 #[test]
 fn heads_and_bodies_are_bounded() {
-    let (_sandbox, service) = served();
+    let (_sandbox, service) = Sandbox::new().served();
     let head = |length: usize| {
         let long = "x".repeat(length);
         service.over_socket(&format!("GET /api/state HTTP/1.0\r\nA: {long}\r\n\r\n")).status
@@ -91,7 +85,7 @@ fn heads_and_bodies_are_bounded() {
 
 #[test]
 fn what_is_asked_wrongly_is_refused_with_a_reason() {
-    let (_sandbox, service) = served();
+    let (_sandbox, service) = Sandbox::new().served();
     for (target, status) in [
         ("/api/nothing", 404),
         ("/api/discs/nothing", 404),
@@ -120,7 +114,7 @@ fn what_is_asked_wrongly_is_refused_with_a_reason() {
 
 #[test]
 fn silent_clients_hold_up_nobody() {
-    let (_sandbox, service) = served();
+    let (_sandbox, service) = Sandbox::new().served();
     let silent: Vec<UnixStream> =
         (0..200).map(|_| UnixStream::connect(&service.socket).unwrap()).collect();
     let mut half = TcpStream::connect(&service.address).unwrap();
@@ -131,7 +125,7 @@ fn silent_clients_hold_up_nobody() {
 
 #[test]
 fn a_service_with_listeners_and_half_requests_ends_when_it_is_told() {
-    let (_sandbox, mut service) = served();
+    let (_sandbox, mut service) = Sandbox::new().served();
     let mut listener = UnixStream::connect(&service.socket).unwrap();
     listener.write_all(b"GET /api/events HTTP/1.0\r\n\r\n").unwrap();
     let mut lines = BufReader::new(listener).lines();

@@ -6,12 +6,11 @@ mod support;
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 use std::thread;
 
 use nix::sys::signal::Signal;
 use serde_json::{Value, json};
-use support::service::Service;
 use support::terminal::end;
 use support::{Sandbox, text};
 
@@ -27,23 +26,9 @@ fn numbers(events: &[Value]) -> Vec<u64> {
     events.iter().filter_map(|event| event["number"].as_u64()).collect()
 }
 
-/// Three discs on the shelf, and a service.
-fn served() -> (Sandbox, Service) {
-    let mut sandbox = Sandbox::with_films(7);
-    let service = sandbox.serve();
-    (sandbox, service)
-}
-
-/// A run without a terminal that waits for an answer as long as it takes.
-fn asking(sandbox: &Sandbox, words: &[&str]) -> Child {
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
-    command.args(words).args(["--wait", "forever"]).stdout(Stdio::null()).stderr(Stdio::null());
-    command.spawn().unwrap()
-}
-
 #[test]
 fn a_run_reports_what_it_does_and_the_journal_survives_a_kill() {
-    let (mut sandbox, mut service) = served();
+    let (mut sandbox, mut service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     let first = service.events_until(0, is_end);
     assert_eq!(first[0]["state"], "begun");
@@ -72,7 +57,7 @@ fn a_run_reports_what_it_does_and_the_journal_survives_a_kill() {
 
 #[test]
 fn who_comes_back_hears_what_was_missed_and_nothing_twice() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     let all = service.events_until(0, is_end);
     let seen = all[all.len() / 2]["number"].as_u64().unwrap();
@@ -83,11 +68,11 @@ fn who_comes_back_hears_what_was_missed_and_nothing_twice() {
 
 #[test]
 fn a_question_is_answered_through_the_service_and_the_first_answer_counts() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     for (word, code) in [("no", 1), ("yes", 0)] {
         let after = service.get("/api/state").json()["last_event"].as_u64().unwrap();
-        let mut run = asking(&sandbox, &["lost", "1"]);
+        let mut run = sandbox.asking(&["lost", "1"]);
         service.events_until(after, |event| event["event"] == "question");
         let open = service.get("/api/questions").json();
         assert_eq!((open.as_array().unwrap().len(), &open[0]["kind"]), (1, &json!("record-lost")));
@@ -108,7 +93,7 @@ fn a_question_is_answered_through_the_service_and_the_first_answer_counts() {
 
 #[test]
 fn an_answer_from_elsewhere_ends_the_wait_at_the_terminal() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     let mut terminal = sandbox.at_terminal(["lost", "1"]);
     terminal.waits_for("[y/N]");
@@ -122,9 +107,9 @@ fn an_answer_from_elsewhere_ends_the_wait_at_the_terminal() {
 
 #[test]
 fn a_service_that_is_restarted_finds_the_question_again() {
-    let (mut sandbox, mut service) = served();
+    let (mut sandbox, mut service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
-    let mut run = asking(&sandbox, &["lost", "1"]);
+    let mut run = sandbox.asking(&["lost", "1"]);
     service.events_until(0, |event| event["event"] == "question");
     let before = service.get("/api/questions").json();
     service.signals(Signal::SIGKILL);
@@ -142,7 +127,7 @@ fn a_service_that_is_restarted_finds_the_question_again() {
 
 #[test]
 fn a_run_reports_only_to_the_service_of_its_catalog() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     let other = text(&sandbox.path("other.sqlite"));
     sandbox.backup("films", &["--catalog", &other]).ok();
     assert_eq!(service.get("/api/state").json()["last_event"], 0);
@@ -217,9 +202,9 @@ fn a_run_is_the_same_if_its_service_dies_or_talks_nonsense() {
 
 #[test]
 fn a_run_that_is_killed_is_not_shown_as_running() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
-    let mut run = asking(&sandbox, &["lost", "1"]);
+    let mut run = sandbox.asking(&["lost", "1"]);
     service.events_until(0, |event| event["event"] == "question");
     run.kill().unwrap();
     run.wait().unwrap();
@@ -234,7 +219,7 @@ fn a_run_that_is_killed_is_not_shown_as_running() {
 
 #[test]
 fn follow_shows_a_line_for_what_happens() {
-    let (sandbox, mut service) = served();
+    let (sandbox, mut service) = Sandbox::with_films(7).served();
     let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
     let mut child = command.arg("follow").stdout(Stdio::piped()).spawn().unwrap();
     let lines = BufReader::new(child.stdout.take().unwrap()).lines();

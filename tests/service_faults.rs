@@ -8,7 +8,6 @@ mod support;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::net::UnixStream;
-use std::process::Stdio;
 use std::time::Duration;
 
 use support::Sandbox;
@@ -35,8 +34,7 @@ fn reports(sandbox: &Sandbox, service: &Service, run: &str) -> impl Iterator<Ite
 
 #[test]
 fn the_service_says_that_it_listens_and_a_connection_that_is_replaced_ends() {
-    let mut sandbox = Sandbox::with_films(7);
-    let service = sandbox.serve();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
     let mut first = reports(&sandbox, &service, "0123abcd");
     assert!(first.next().unwrap().contains(" 101 "));
@@ -49,12 +47,9 @@ fn the_service_says_that_it_listens_and_a_connection_that_is_replaced_ends() {
 
 #[test]
 fn nobody_takes_the_name_of_a_run_that_reports() {
-    let mut sandbox = Sandbox::with_films(7);
-    let service = sandbox.serve();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     sandbox.backup("films", &[]).ok();
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
-    command.args(["lost", "1", "--wait", "forever"]).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = command.spawn().unwrap();
+    let mut run = sandbox.asking(&["lost", "1"]);
     let events = service.events_until(0, |event| event["event"] == "question");
     let name = events.last().unwrap()["run"].as_str().unwrap();
     assert!(reports(&sandbox, &service, name).next().unwrap().contains(" 409 "));
@@ -64,8 +59,7 @@ fn nobody_takes_the_name_of_a_run_that_reports() {
 
 #[test]
 fn what_is_refused_is_an_object_with_a_text() {
-    let mut sandbox = Sandbox::new();
-    let service = sandbox.serve();
+    let (_sandbox, service) = Sandbox::new().served();
     let long = service.post("/api/questions/0123abcd-1", &"x".repeat(65 << 10));
     let refused =
         ["/api/events?after=x", "/api/discs?set=a&set=b"].map(|target| service.get(target));

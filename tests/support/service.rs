@@ -41,6 +41,19 @@ impl HttpAnswer {
 }
 
 impl Sandbox {
+    /// This sandbox with its service.
+    pub fn served(mut self) -> (Sandbox, Service) {
+        let service = self.serve();
+        (self, service)
+    }
+
+    /// A run without a terminal that waits for an answer as long as it takes.
+    pub fn asking(&self, words: &[&str]) -> Child {
+        let mut command = self.command(env!("CARGO_BIN_EXE_coldcut"));
+        command.args(words).args(["--wait", "forever"]).stdout(Stdio::null()).stderr(Stdio::null());
+        command.spawn().unwrap()
+    }
+
     /// Where the service of this sandbox has its socket.
     pub fn hub(&self) -> PathBuf {
         self.path("run/hub.sock")
