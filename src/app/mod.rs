@@ -198,7 +198,7 @@ fn exit_of(error: &RunError) -> Exit {
         RunError::Flow(FlowError::Stopped(stopped)) => Exit::Interrupted(stopped.0),
         RunError::Flow(
             FlowError::NeverCame { .. }
-            | FlowError::Burn(BurnFailure::NoBlank { .. })
+            | FlowError::Burn(BurnFailure::NoBlank { .. } | BurnFailure::NeverReadBack { .. })
             | FlowError::Discs(DiscsError::NoDiscs(_)),
         ) => Exit::DiscMissing,
         RunError::Flow(

@@ -18,6 +18,11 @@ pub enum BurnFailure {
     NotBurned { disc: DiscNo, tries: u32, remedy: Option<Remedy> },
     #[error("disc {disc} was damaged when it was read back, {tries} times; it is still staged")]
     ReadBackDamaged { disc: DiscNo, tries: u32 },
+    #[error(
+        "disc {disc} was burned in a drive that is gone, and nobody inserted it into {drive} to be \
+         read back; it is still staged"
+    )]
+    NeverReadBack { disc: DiscNo, drive: String, is_asked: bool },
     /// The other thread has ended, which only a defect in coldcut causes.
     #[error("burning disc {0} stopped unexpectedly; what is staged is kept")]
     Unexpected(DiscNo),

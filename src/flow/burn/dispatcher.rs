@@ -84,11 +84,15 @@ pub enum Verdict {
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Task {
-    Burn(DiscNo),
+    /// `burned`: it has this copy, which is only to be read back.
+    Burn {
+        disc: DiscNo,
+        burned: Option<CopyNo>,
+    },
     ReadBack(DiscNo, Handed),
 }
 
-/// A copy that was burned and ejected, and waits for a drive that reads it back.
+/// A copy that was burned in a drive which does not read it back, and waits for one that does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Handed {
     copy: CopyNo,
@@ -100,7 +104,7 @@ struct Handed {
 impl Task {
     fn disc(&self) -> DiscNo {
         match self {
-            Task::Burn(disc) | Task::ReadBack(disc, _) => *disc,
+            Task::Burn { disc, .. } | Task::ReadBack(disc, _) => *disc,
         }
     }
 }
@@ -161,7 +165,7 @@ impl PoolDrive {
     /// It could be told to do something else.
     fn waits_for_blank(&self) -> Option<DiscNo> {
         match self.doing {
-            Doing::Waits { task: Task::Burn(disc), is_sure: false, is_recalled: false } => {
+            Doing::Waits { task: Task::Burn { disc, .. }, is_sure: false, is_recalled: false } => {
                 Some(disc)
             }
             _ => None,
@@ -187,6 +191,7 @@ pub struct Dispatcher {
     drives: Vec<PoolDrive>,
     discs: BTreeMap<DiscNo, DiscWork>,
     is_halted: bool,
+    waits_for_discs: bool,
 }
 
 impl Dispatcher {
@@ -201,7 +206,7 @@ impl Dispatcher {
         if let [one] = &mut drives[..] {
             one.doing = Doing::Idle { is_ready: true };
         }
-        Dispatcher { drives, discs: BTreeMap::new(), is_halted: false }
+        Dispatcher { drives, discs: BTreeMap::new(), is_halted: false, waits_for_discs: false }
     }
 
     pub fn add(&mut self, disc: DiscNo, spec: DiscSpec) {
@@ -275,6 +280,33 @@ impl Dispatcher {
         }
     }
 
+    /// The drive has this copy, which was burned and is to be read back.
+    pub fn burned(&mut self, no: DriveNo, copy: CopyNo) {
+        if let Doing::Waits { task: Task::Burn { burned, .. }, .. }
+        | Doing::Works(Task::Burn { burned, .. }) = &mut self.drives[no.0].doing
+        {
+            *burned = Some(copy);
+        }
+    }
+
+    /// Whether no disc is handed over until another one is safe: then a drive that has nothing to
+    /// burn needs its blank for nothing.
+    pub fn waits_for_discs(&mut self, waits: bool) {
+        self.waits_for_discs = waits;
+    }
+
+    /// Whether it reads back, or is to read back, what a drive burned that is used no more.
+    pub fn is_of_gone_drive(&self, no: DriveNo) -> bool {
+        match self.drives[no.0].doing.task() {
+            Some(Task::ReadBack(_, handed)) => self.is_left_behind(handed),
+            Some(Task::Burn { .. }) | None => false,
+        }
+    }
+
+    fn is_left_behind(&self, handed: &Handed) -> bool {
+        !self.drives[handed.burned_in.0].is_alive()
+    }
+
     /// A copy was burned: whether this drive reads it back itself. Another one does where that lets
     /// this one go on burning.
     pub fn reads_here(&self, no: DriveNo) -> bool {
@@ -334,7 +366,7 @@ impl Dispatcher {
         let is_bad = self.drives[burner.0].failures >= TRIES && self.burners() > 1;
         let is_free = self.drives[burner.0].doing.task().is_none();
         if is_bad && is_free && self.drives[burner.0].burns() {
-            self.drives[burner.0].doing = Doing::Gone;
+            self.leave_out(burner);
             return Verdict::DriveFailed(burner);
         }
         Verdict::NextBlank
@@ -353,13 +385,29 @@ impl Dispatcher {
         }
     }
 
-    /// The drive is used no more. What it burned and nobody read back is burned again, unless
-    /// another drive burned it.
+    /// The drive is used no more. What it burned and did not read back is read back in another one;
+    /// what keeps its discs has taken them along, and they are burned again.
     pub fn lost(&mut self, drive: DriveNo) {
-        let task = self.drives[drive.0].doing.task().cloned();
+        let has_hands = self.drives[drive.0].spec.has_hands;
+        match self.drives[drive.0].doing.task().cloned() {
+            Some(Task::Burn { disc, burned: Some(copy) }) if has_hands => {
+                let handed = Handed { copy, burned_in: drive, passed: BTreeSet::new() };
+                self.work(disc).handed.push(handed);
+            }
+            task => self.hand_on(task, drive),
+        }
+        self.leave_out(drive);
+    }
+
+    fn leave_out(&mut self, drive: DriveNo) {
         self.drives[drive.0].doing = Doing::Gone;
-        self.discs.values_mut().for_each(|work| work.unread.retain(|&at| at != drive));
-        self.hand_on(task, drive);
+        let nobody_reads = self.readers().next().is_none();
+        for work in self.discs.values_mut() {
+            work.unread.retain(|&at| at != drive);
+            if nobody_reads {
+                work.handed.clear();
+            }
+        }
     }
 
     /// What is to be begun now. Asked for until there is nothing more.
@@ -369,15 +417,52 @@ impl Dispatcher {
                 |drive: &PoolDrive| matches!(drive.doing, Doing::Waits { is_recalled: false, .. });
             return self.drives.iter().position(waits).map(|at| self.recall(DriveNo(at)));
         }
-        self.next_read_back().or_else(|| self.next_burn()).or_else(|| self.next_recall())
+        self.next_read_back()
+            .or_else(|| self.next_burn())
+            .or_else(|| self.next_left_behind())
+            .or_else(|| self.next_recall())
     }
 
     fn next_read_back(&mut self) -> Option<(DriveNo, Step)> {
-        let discs = self.discs.iter();
-        let waiting: Vec<(DiscNo, usize)> = discs
-            .flat_map(|(&disc, work)| (0..work.handed.len()).map(move |at| (disc, at)))
-            .collect();
-        waiting.into_iter().find_map(|(disc, at)| self.read_back(disc, at))
+        self.handed(false).into_iter().find_map(|(disc, at)| self.read_back(disc, at))
+    }
+
+    /// Copies that wait for a drive, and where each is among those of its disc.
+    fn handed(&self, is_left_behind: bool) -> Vec<(DiscNo, usize)> {
+        let all = self.discs.iter().flat_map(|(&disc, work)| {
+            work.handed.iter().enumerate().map(move |(at, handed)| (disc, at, handed))
+        });
+        let meant = all.filter(|(.., handed)| self.is_left_behind(handed) == is_left_behind);
+        meant.map(|(disc, at, _)| (disc, at)).collect()
+    }
+
+    /// What a drive burned that is gone is asked for where there is nothing to burn: perhaps nobody
+    /// is there who could bring it. While discs are still to come, no blank is ejected for it, and no
+    /// drive asks for it twice.
+    fn next_left_behind(&mut self) -> Option<(DriveNo, Step)> {
+        let is_last = self.waits_for_discs;
+        self.handed(true).into_iter().find_map(|(disc, at)| {
+            let passed = &self.discs.get(&disc)?.handed.get(at)?.passed;
+            let is_free = |no: &DriveNo| {
+                let drive = &self.drives[no.0];
+                drive.is_idle() && (is_last || !(drive.is_ready() || passed.contains(no)))
+            };
+            let free = self.readers().filter(is_free).min_by_key(|no| self.drives[no.0].is_ready());
+            free.map(|no| self.begin_read_back(no, disc, at, is_last))
+        })
+    }
+
+    fn begin_read_back(
+        &mut self,
+        no: DriveNo,
+        disc: DiscNo,
+        at: usize,
+        is_last: bool,
+    ) -> (DriveNo, Step) {
+        let handed = self.work(disc).handed.remove(at);
+        let (copy, task) = (handed.copy, Task::ReadBack(disc, handed));
+        self.drives[no.0].doing = Doing::Waits { task, is_sure: false, is_recalled: false };
+        (no, Step::ReadBack { disc, copy, is_last })
     }
 
     fn read_back(&mut self, disc: DiscNo, at: usize) -> Option<(DriveNo, Step)> {
@@ -391,12 +476,11 @@ impl Dispatcher {
         // Its own burner is asked last: it is to go on burning.
         readers.sort_by_key(|&no| no == handed.burned_in);
         if let Some(no) = readers.iter().copied().find(|no| self.drives[no.0].is_idle()) {
-            self.work(disc).handed.remove(at);
-            let (copy, task) = (handed.copy, Task::ReadBack(disc, handed));
-            self.drives[no.0].doing = Doing::Waits { task, is_sure: false, is_recalled: false };
-            return Some((no, Step::ReadBack { disc, copy, is_last }));
+            return Some(self.begin_read_back(no, disc, at, is_last));
         }
-        let waits = |no: &DriveNo| self.drives[no.0].waits_for_blank().is_some();
+        let waits = |no: &DriveNo| {
+            self.drives[no.0].waits_for_blank().is_some() || self.waits_for_left_behind(*no)
+        };
         let is_on_its_way = readers.iter().any(|&no| self.is_recalled(no));
         let waiting = readers.into_iter().filter(|_| !is_on_its_way).find(waits);
         waiting.map(|no| self.recall(no))
@@ -417,15 +501,28 @@ impl Dispatcher {
             let work = self.work(disc);
             work.unread.remove(&no);
             let look = !work.failed_in.contains(&no);
-            let (task, is_sure) = (Task::Burn(disc), self.drives[no.0].is_ready());
+            let (task, is_sure) = (Task::Burn { disc, burned: None }, self.drives[no.0].is_ready());
             self.drives[no.0].doing = Doing::Waits { task, is_sure, is_recalled: false };
             return Some((no, Step::Burn { disc, look }));
         }
         None
     }
 
-    /// A blank lies ready, and its disc waits for one in another drive.
+    fn waits_for_left_behind(&self, no: DriveNo) -> bool {
+        matches!(self.drives[no.0].doing, Doing::Waits { is_recalled: false, .. })
+            && self.is_of_gone_drive(no)
+    }
+
+    /// A blank lies ready, and its disc waits for one in another drive; or a drive that could burn
+    /// waits for what a drive burned that is gone.
     fn next_recall(&mut self) -> Option<(DriveNo, Step)> {
+        let could_burn = |&no: &DriveNo| {
+            self.waits_for_left_behind(no) && self.discs.keys().any(|&d| self.may_burn(no, d))
+        };
+        let mut all = (0..self.drives.len()).map(DriveNo);
+        if let Some(no) = all.find(could_burn) {
+            return Some(self.recall(no));
+        }
         let ready = (0..self.drives.len()).map(DriveNo).filter(|no| self.drives[no.0].is_ready());
         let ready: Vec<DriveNo> = ready.collect();
         let waits = |&no: &DriveNo| {
@@ -511,7 +608,7 @@ impl Dispatcher {
 /// Where the copy of a task was burned.
 fn burner_of(task: &Task, drive: DriveNo) -> DriveNo {
     match task {
-        Task::Burn(_) => drive,
+        Task::Burn { .. } => drive,
         Task::ReadBack(_, handed) => handed.burned_in,
     }
 }

@@ -46,6 +46,8 @@ pub(in crate::flow) enum Said {
     },
     /// The medium that it waited for is there.
     HasMedium,
+    /// The same: a copy that was burned before, and is to be read back.
+    HasBurned(CopyNo),
     /// The drive goes on when the copy has a number.
     Begin(NewCopy, Sender<Result<CopyNo, FlowError>>),
     /// The drive goes on when this is kept.
@@ -152,6 +154,15 @@ impl Messenger<'_> {
         BurnFailure::Unexpected(self.disc).into()
     }
 
+    /// Tells of a medium, unless the drive is to wait for none any more.
+    fn has(&self, said: Said) -> Result<(), FlowError> {
+        if !self.recall.has_come() {
+            return Err(Stopped(0).into());
+        }
+        let call = Call { drive: self.drive, said };
+        self.calls.send(call).map_err(|_| self.lost())
+    }
+
     fn ask<T>(&self, said: impl FnOnce(Sender<T>) -> Said) -> Result<T, FlowError> {
         let (answer, answered) = channel();
         let call = Call { drive: self.drive, said: said(answer) };
@@ -170,11 +181,11 @@ impl Records for Messenger<'_> {
     }
 
     fn has_medium(&mut self) -> Result<(), FlowError> {
-        if !self.recall.has_come() {
-            return Err(Stopped(0).into());
-        }
-        let call = Call { drive: self.drive, said: Said::HasMedium };
-        self.calls.send(call).map_err(|_| self.lost())
+        self.has(Said::HasMedium)
+    }
+
+    fn has_burned(&mut self, copy: CopyNo) -> Result<(), FlowError> {
+        self.has(Said::HasBurned(copy))
     }
 
     fn reads_here(&mut self) -> Result<bool, FlowError> {

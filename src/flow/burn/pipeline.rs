@@ -19,9 +19,10 @@ use crate::port::disc_count::DiscCount;
 use crate::port::notice::{DriveNotice, StagingNotice};
 use crate::port::stop::Recall;
 
+use crate::flow::base::unfulfilled::Unfulfilled;
 use crate::flow::burn::dispatcher::{DiscSpec, Dispatcher, DriveNo, Step, Verdict};
 use crate::flow::burn::drive_thread::{Call, DriveEnd, Job, Said, serve};
-use crate::flow::burn::records::{BurnOrder, Copies, OwnCatalog, Records, SharedCopies};
+use crate::flow::burn::records::{BurnOrder, Copies, CopyStep, OwnCatalog, Records, SharedCopies};
 use crate::flow::burn::station::{Drives, Failed, Station, Turn, TurnEnd, order_of};
 use crate::flow::staging::area::Staging;
 use crate::flow::{BurnFailure, Context, FlowError, chain};
@@ -232,6 +233,16 @@ impl Beside<'_> {
 
     /// The same until no more than so many are not safe.
     pub fn settle_to(&self, catalog: &mut Catalog, discs: usize) -> Result<(), FlowError> {
+        if self.in_flight() <= discs {
+            return Ok(());
+        }
+        self.dispatcher.borrow_mut().waits_for_discs(true);
+        let done = self.hand_out().and_then(|()| self.wait_for(catalog, discs));
+        self.dispatcher.borrow_mut().waits_for_discs(false);
+        done
+    }
+
+    fn wait_for(&self, catalog: &mut Catalog, discs: usize) -> Result<(), FlowError> {
         while self.in_flight() > discs {
             let Some(disc) = self.busy_with() else { return Ok(()) };
             if self.dispatcher.borrow().is_stuck() {
@@ -248,11 +259,18 @@ impl Beside<'_> {
         match said {
             Said::Looked { is_ready } => self.dispatcher.borrow_mut().looked_at(drive, is_ready),
             Said::HasMedium => self.dispatcher.borrow_mut().begun(drive),
+            Said::HasBurned(copy) => {
+                self.dispatcher.borrow_mut().begun(drive);
+                self.dispatcher.borrow_mut().burned(drive, copy);
+            }
             // What cannot be kept fails the disc over there; its end comes back as any other.
             Said::Begin(copy, answer) => {
                 let _ = answer.send(own(catalog, set).begin(copy));
             }
             Said::Keep(record, answer) => {
+                if let CopyStep::Burned { .. } = record.step {
+                    self.dispatcher.borrow_mut().burned(drive, record.copy);
+                }
                 let _ = answer.send(own(catalog, set).keep(record));
             }
             Said::ReadsHere(answer) => {
@@ -302,6 +320,7 @@ impl Beside<'_> {
 
     /// A job ended with an error. Where it is the drive's, the others go on without it.
     fn lose(&self, drive: DriveNo, error: FlowError) -> Result<(), FlowError> {
+        let error = self.nobody_brought_it(drive, error);
         if !is_of_the_drive(&error) {
             self.dispatcher.borrow_mut().recalled(drive);
             return self.fail(error);
@@ -313,6 +332,20 @@ impl Beside<'_> {
         let (drive, why) = (self.lines[drive.0].title.clone(), chain(&error));
         self.context.monitor.note(DriveNotice::GoesOnWithout { drive, why: why.into() }.into());
         Ok(())
+    }
+
+    /// What a drive burned that is gone did not come: no other drive would get it, either.
+    fn nobody_brought_it(&self, drive: DriveNo, error: FlowError) -> FlowError {
+        let dispatcher = self.dispatcher.borrow();
+        let disc = dispatcher.disc_of(drive).filter(|_| dispatcher.is_of_gone_drive(drive));
+        match (disc, error) {
+            (Some(disc), FlowError::NeverCame { how, .. }) => {
+                let is_asked = how != Unfulfilled::NobodyToAsk;
+                let drive = self.lines[drive.0].title.clone();
+                BurnFailure::NeverReadBack { disc, drive, is_asked }.into()
+            }
+            (_, error) => error,
+        }
     }
 
     /// Nothing more is begun.

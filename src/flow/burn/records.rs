@@ -43,7 +43,8 @@ pub struct Copies {
     pub unread: Vec<Copy>,
     /// Media that could be taken for the unread ones may lie about.
     pub has_others: bool,
-    /// Those that this run began in drives whose media are changed, and that are not read back yet.
+    /// Those that this run began, or continues with, in drives whose media are changed, and that are
+    /// not read back yet. One stays here when its drive is gone: its disc is read back in another.
     pub in_work: Vec<CopyNo>,
     /// The next one has this number at least.
     pub next: CopyNo,
@@ -176,6 +177,11 @@ pub trait Records {
     /// work meanwhile.
     fn has_medium(&mut self) -> Result<(), FlowError> {
         Ok(())
+    }
+
+    /// The same: it has this copy, which was burned before and is to be read back.
+    fn has_burned(&mut self, _copy: CopyNo) -> Result<(), FlowError> {
+        self.has_medium()
     }
 
     /// Whether the disc that was just burned is read back in the drive that it is in.

@@ -134,7 +134,10 @@ impl Station<'_> {
         };
         let Station { staging, set, drives, context } = self;
         let context = Context { monitor: &task, ..*context };
-        let (copies, unread, since) = (shared, None, None);
+        // Burned by a run before, in a drive that was lost while it was read back.
+        let before = order.copies.unread.iter().find(|unread| unread.number == copy);
+        let since = before.filter(|_| is_from_elsewhere).map(|unread| unread.burned);
+        let (copies, unread) = (shared, None);
         let mut attempt = BurnAttempt {
             order,
             copies,

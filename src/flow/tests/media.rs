@@ -124,7 +124,7 @@ impl FlowBench {
         self.backup_in(1, &mut [], Context { monitor, ..self.context() })
     }
 
-    fn backup_in(
+    pub(in crate::flow) fn backup_in(
         &self,
         copies: u32,
         drives: &mut [Drives],

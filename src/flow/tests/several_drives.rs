@@ -4,13 +4,16 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 use crate::catalog::{Access, Catalog, DiscState};
-use crate::drive::fake::{Act, Condition, DriveAction, FakeDrive, PATH, image_on};
+use crate::drive::fake::{
+    Act, Condition, DriveAction, FakeDrive, PATH, ReadFault, Reads, image_on,
+};
 use crate::drive::{DeviceError, Drive};
 use crate::flow::burn::dispatcher::Roles;
 use crate::flow::burn::station::Drives;
 use crate::flow::tests::media::{FlowBench, fill_two_discs, is_copy};
+use crate::flow::{BurnFailure, Context, FlowError, WaitLimit};
 use crate::port::fake_operator::FakeOperator;
-use crate::port::wanted::InsertRequest;
+use crate::port::wanted::{InsertRequest, WantedMedium};
 use crate::ui::words::insertion::medium;
 
 /// A drive into which these media are put when they are asked for.
@@ -84,6 +87,65 @@ fn a_disc_of_a_drive_that_is_unplugged_is_burned_in_another() {
     let notes = bench.monitor.words();
     let said = notes.iter().filter(|note| note.contains("is not used any more: "));
     assert_eq!(said.count(), 1, "{notes:?}");
+}
+
+/// Two drives with a blank in each, of which one is unplugged while it reads back what it burned.
+struct Unplugged {
+    bench: FlowBench,
+    lost: FakeDrive,
+    other: FakeDrive,
+}
+
+impl Unplugged {
+    fn new() -> Unplugged {
+        let bench = FlowBench::new();
+        fill_two_discs(&bench);
+        let (lost, other) = (FakeDrive::attended("/dev/lost"), FakeDrive::attended("/dev/other"));
+        lost.put_in(&bench.path("three"));
+        other.put_in(&bench.path("one"));
+        lost.slips_after(0, Reads::OfArchives, ReadFault::Unplugged);
+        Unplugged { bench, lost, other }
+    }
+
+    fn drives(&self) -> [Drives; 2] {
+        [&self.lost, &self.other].map(|tray| with_roles(tray, Roles::BOTH))
+    }
+
+    fn said(&self, words: &str) -> usize {
+        self.bench.monitor.words().iter().filter(|note| note.contains(words)).count()
+    }
+}
+
+#[test]
+fn a_disc_that_was_burned_when_its_drive_was_unplugged_is_read_back_in_another() {
+    let run = Unplugged::new();
+    let (bench, lost, other) = (&run.bench, &run.lost, &run.other);
+    let person = FakeOperator::yes().inserting(|request: &InsertRequest| {
+        let is_blank = matches!(request.wanted, WantedMedium::Blank(_));
+        let medium = if is_blank { "two" } else { "three" };
+        let drive = if request.drive.starts_with("/dev/lost") { lost } else { other };
+        drive.put_in(&bench.path(medium));
+    });
+    let context = Context { operator: &person, ..bench.context() };
+    bench.backup_in(1, &mut run.drives(), context).unwrap();
+    assert_eq!(discs(bench), [(DiscState::Verified, 1); 2], "{:?}", bench.monitor.words());
+    assert_eq!((burns(lost), burns(other)), (1, 1), "no blank was spent twice");
+    assert_eq!(run.said("is not used any more: "), 1);
+}
+
+#[test]
+fn a_disc_of_an_unplugged_drive_that_nobody_brings_ends_the_run_and_is_not_burned_again() {
+    let run = Unplugged::new();
+    let (bench, lost, other) = (&run.bench, &run.lost, &run.other);
+    let wait_limit = WaitLimit::AtMost(Duration::ZERO);
+    let context = Context { wait_limit, ..bench.context() };
+    let error = bench.backup_in(1, &mut run.drives(), context).unwrap_err();
+    let is_it = matches!(error, FlowError::Burn(BurnFailure::NeverReadBack { .. }));
+    assert!(is_it, "{error}\n{:?}", bench.monitor.words());
+    assert_eq!((burns(lost), burns(other)), (1, 1));
+    let mut states: Vec<DiscState> = discs(bench).iter().map(|disc| disc.0).collect();
+    states.sort_by_key(|state| *state == DiscState::Verified);
+    assert_eq!(states[1], DiscState::Verified, "the other disc is safe: {states:?}");
 }
 
 #[test]

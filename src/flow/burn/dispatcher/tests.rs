@@ -33,6 +33,8 @@ struct History {
     drives: Vec<DrivePlan>,
     /// When each disc comes, and the copies that it lacks.
     discs: Vec<(u64, u32)>,
+    /// Before the last one came, too, nothing else is done than to wait for the drives.
+    waits_for_discs: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -56,6 +58,8 @@ struct DriveNow {
     is_ready: bool,
     is_gone: bool,
     is_recalled: bool,
+    /// What it burned and has not read back yet.
+    burned: Option<CopyNo>,
     burns: usize,
     asked: usize,
     fails_now: bool,
@@ -72,7 +76,8 @@ struct World<'a> {
     good: BTreeMap<u32, u32>,
     /// Copies that were ejected and wait: disc, copy, burner, and whether its burn was a bad one.
     handed: Vec<(u32, CopyNo, usize, bool)>,
-    copies: u32,
+    /// In which drive each copy was burned.
+    burners: BTreeMap<CopyNo, usize>,
     /// Drives that nobody put a copy into.
     passed: BTreeSet<(CopyNo, usize)>,
     failed_discs: BTreeSet<u32>,
@@ -92,7 +97,7 @@ impl<'a> World<'a> {
             wanted: BTreeMap::new(),
             good: BTreeMap::new(),
             handed: Vec::new(),
-            copies: 0,
+            burners: BTreeMap::new(),
             passed: BTreeSet::new(),
             failed_discs: BTreeSet::new(),
             failed_in: BTreeSet::new(),
@@ -136,13 +141,10 @@ impl<'a> World<'a> {
                 self.wanted.insert(disc, copies);
                 let spec = DiscSpec { lacking: copies, ..DiscSpec::default() };
                 self.dispatcher.add(DiscNo(disc), spec);
+                self.tell_whether_it_waits();
             }
             Happening::Unplugged(at) => {
-                self.drives[at].is_gone = true;
-                if let Some((Step::ReadBack { disc, copy, .. }, _)) = self.drives[at].task.take() {
-                    let bad = self.drives[at].fails_now;
-                    self.handed.push((disc.0, copy, at, bad));
-                }
+                self.unplugged(at);
                 self.dispatcher.lost(DriveNo(at));
             }
             Happening::BlankPutIn(at) if self.drives[at].task.is_none() => {
@@ -154,7 +156,7 @@ impl<'a> World<'a> {
             Happening::PatienceEnds(at, turn) if self.waits(at, turn) => {
                 if let Some((Step::ReadBack { disc, copy, .. }, _)) = self.drives[at].task.take() {
                     let bad = self.drives[at].fails_now;
-                    self.handed.push((disc.0, copy, at, bad));
+                    self.handed.push((disc.0, copy, self.burners[&copy], bad));
                     self.passed.insert((copy, at));
                     self.dispatcher.nobody_came(DriveNo(at));
                 }
@@ -163,6 +165,29 @@ impl<'a> World<'a> {
             Happening::Burned(at, turn) if self.is_at(at, turn) => self.burned(at),
             Happening::ReadBack(at, turn) if self.is_at(at, turn) => self.read_back(at),
             Happening::Burned(..) | Happening::ReadBack(..) => {}
+        }
+    }
+
+    fn waits_for_discs(&self) -> bool {
+        self.history.waits_for_discs || self.wanted.len() == self.history.discs.len()
+    }
+
+    fn tell_whether_it_waits(&mut self) {
+        self.dispatcher.waits_for_discs(self.waits_for_discs());
+    }
+
+    /// Somebody takes the disc that was burned, or was to be read back, to another drive. What was
+    /// burned on a shelf is gone with it.
+    fn unplugged(&mut self, at: usize) {
+        let drive = &mut self.drives[at];
+        drive.is_gone = true;
+        let kept = drive.burned.take().filter(|_| self.history.drives[at].has_hands);
+        match (drive.task.take(), kept) {
+            (Some((Step::Burn { disc, .. }, _)), Some(copy))
+            | (Some((Step::ReadBack { disc, copy, .. }, _)), _) => {
+                self.handed.push((disc.0, copy, self.burners[&copy], drive.fails_now));
+            }
+            _ => {}
         }
     }
 
@@ -185,7 +210,7 @@ impl<'a> World<'a> {
             prop_assert!(waits && !self.drives[at].is_recalled, "recalled, and did not wait");
             let task = self.drives[at].task.take();
             if let Some((Step::ReadBack { disc, copy, .. }, _)) = task {
-                self.handed.push((disc.0, copy, at, self.drives[at].fails_now));
+                self.handed.push((disc.0, copy, self.burners[&copy], self.drives[at].fails_now));
             }
             self.dispatcher.recalled(DriveNo(at));
             return Ok(());
@@ -243,13 +268,15 @@ impl<'a> World<'a> {
 
     fn burned(&mut self, at: usize) {
         let Some((Step::Burn { disc, .. }, _)) = self.drives[at].task else { return };
+        let copy = CopyNo(self.burners.len() as u32 + 1);
+        self.burners.insert(copy, at);
+        self.dispatcher.burned(DriveNo(at), copy);
         if self.dispatcher.reads_here(DriveNo(at)) {
+            self.drives[at].burned = Some(copy);
             let turn = self.drives[at].turn;
             self.later(self.history.drives[at].reads_for, Happening::ReadBack(at, turn));
             return;
         }
-        self.copies += 1;
-        let copy = CopyNo(self.copies);
         self.drives[at].task = None;
         self.handed.push((disc.0, copy, at, self.drives[at].fails_now));
         self.dispatcher.handed_over(DriveNo(at), copy);
@@ -257,6 +284,7 @@ impl<'a> World<'a> {
 
     fn read_back(&mut self, at: usize) {
         let Some((step, _)) = self.drives[at].task.take() else { return };
+        self.drives[at].burned = None;
         let disc = match step {
             Step::Burn { disc, .. } | Step::ReadBack { disc, .. } => disc.0,
             Step::Recall => return,
@@ -305,15 +333,26 @@ impl<'a> World<'a> {
         Ok(())
     }
 
-    /// No drive that does nothing could do something.
+    /// No drive that does nothing could do something, nor does one wait for a disc of a drive that
+    /// is gone while it could burn.
     fn check_idle(&self, at: usize) -> Result<(), TestCaseError> {
         let (drive, plan) = (&self.drives[at], &self.history.drives[at]);
-        if drive.is_gone || drive.task.is_some() {
+        let is_of_gone = match drive.task {
+            Some((Step::ReadBack { copy, .. }, false)) => self.drives[self.burners[&copy]].is_gone,
+            _ => false,
+        };
+        if drive.is_gone || (drive.task.is_some() && !is_of_gone) {
             return Ok(());
         }
-        if plan.roles.reads && plan.has_hands {
-            let could_read = |copy: CopyNo| !self.passed.contains(&(copy, at));
-            let unread = self.handed.iter().find(|(_, copy, ..)| could_read(*copy));
+        if plan.roles.reads && plan.has_hands && drive.task.is_none() {
+            let was_asked = |copy: CopyNo| self.passed.contains(&(copy, at));
+            // A blank is not ejected for a disc of a drive that is gone, if more discs are to come.
+            let is_kept = |burner: usize| {
+                self.drives[burner].is_gone && drive.is_ready && !self.waits_for_discs()
+            };
+            let could_read =
+                |one: &&(u32, CopyNo, usize, bool)| !was_asked(one.1) && !is_kept(one.2);
+            let unread = self.handed.iter().find(could_read);
             prop_assert!(unread.is_none(), "drive {at} could read {unread:?}");
         }
         let reads = |(other, plan): (usize, &DrivePlan)| {
@@ -378,10 +417,11 @@ fn drive() -> impl Strategy<Value = DrivePlan> {
 /// One drive is there to the end and does both.
 fn history() -> impl Strategy<Value = History> {
     let discs = prop::collection::vec((0..200_u64, 1..4_u32), 1..9);
-    (drive(), prop::collection::vec(drive(), 0..4), discs).prop_map(|(first, rest, discs)| {
+    let all = (drive(), prop::collection::vec(drive(), 0..4), discs, any::<bool>());
+    all.prop_map(|(first, rest, discs, waits_for_discs)| {
         let first = DrivePlan { roles: Roles::BOTH, has_hands: true, unplugged_at: None, ..first };
         let drives = std::iter::once(DrivePlan { fails: vec![false], ..first }).chain(rest);
-        History { drives: drives.collect(), discs }
+        History { drives: drives.collect(), discs, waits_for_discs }
     })
 }
 
@@ -411,7 +451,11 @@ proptest! {
             unplugged_at: None,
             blanks: Vec::new(),
         };
-        let history = History { drives: vec![plan; k], discs: vec![(0, copies); discs] };
+        let history = History {
+            drives: vec![plan; k],
+            discs: vec![(0, copies); discs],
+            waits_for_discs: true,
+        };
         let mut world = World::new(&history);
         let took = world.run()?;
         world.check_end()?;
@@ -521,4 +565,61 @@ fn a_drive_whose_burns_fail_one_after_the_other_is_used_no_more() {
     }
     assert_eq!(verdicts.pop(), Some(Verdict::DriveFailed(DriveNo(0))));
     assert!(pool.can_go_on() && pool.burners() == 1);
+}
+
+/// The disc of this drive was burned, and it is unplugged.
+fn unplugged(pool: &mut Dispatcher, drive: DriveNo, copy: CopyNo) {
+    pool.begun(drive);
+    pool.burned(drive, copy);
+    pool.lost(drive);
+}
+
+fn read(disc: u32, is_last: bool) -> Step {
+    Step::ReadBack { disc: DiscNo(disc), copy: CopyNo(1), is_last }
+}
+
+#[test]
+fn a_disc_that_was_burned_in_a_drive_that_is_gone_is_read_back_in_another() {
+    let mut pool = pool(&[(Roles::BOTH, true); 2]);
+    pool.add(DiscNo(1), lacking(1));
+    assert_eq!(steps(&mut pool), [(0, burn(1))]);
+    unplugged(&mut pool, DriveNo(0), CopyNo(1));
+    pool.waits_for_discs(true);
+    assert_eq!(steps(&mut pool), [(1, read(1, true))]);
+    assert!(pool.is_of_gone_drive(DriveNo(1)));
+    pool.begun(DriveNo(1));
+    assert!(pool.good(DriveNo(1)));
+}
+
+/// Nobody may be there who brings it; the blank would be ejected for it.
+#[test]
+fn a_drive_burns_before_it_asks_for_the_disc_of_a_drive_that_is_gone() {
+    let mut pool = pool(&[(Roles::BOTH, true); 2]);
+    pool.add(DiscNo(1), lacking(1));
+    steps(&mut pool);
+    pool.looked_at(DriveNo(1), true);
+    unplugged(&mut pool, DriveNo(0), CopyNo(1));
+    assert_eq!(steps(&mut pool), []);
+    pool.looked_at(DriveNo(1), false);
+    assert_eq!(steps(&mut pool), [(1, read(1, false))]);
+    pool.add(DiscNo(2), lacking(1));
+    assert_eq!(steps(&mut pool), [(1, Step::Recall)]);
+    pool.recalled(DriveNo(1));
+    assert_eq!(steps(&mut pool), [(1, burn(2))]);
+    pool.good(DriveNo(1));
+    assert_eq!(steps(&mut pool), [(1, read(1, false))]);
+    pool.nobody_came(DriveNo(1));
+    assert_eq!(steps(&mut pool), []);
+    pool.waits_for_discs(true);
+    assert_eq!(steps(&mut pool), [(1, read(1, true))]);
+}
+
+#[test]
+fn a_disc_of_a_drive_that_is_gone_is_burned_again_where_no_other_could_read_it() {
+    let mut pool = pool(&[(Roles::BOTH, true), (Roles::BOTH, false)]);
+    pool.add(DiscNo(1), lacking(2));
+    assert_eq!(steps(&mut pool), [(1, burn(1)), (0, burn(1))]);
+    unplugged(&mut pool, DriveNo(0), CopyNo(1));
+    pool.good(DriveNo(1));
+    assert_eq!(steps(&mut pool), [(1, burn(1))]);
 }

@@ -241,8 +241,11 @@ impl BurnAttempt<'_> {
             self.begin()?;
             return self.record_burned();
         };
-        self.records.has_medium()?;
+        self.records.has_burned(copy.number)?;
         (self.copy, self.since) = (copy.number, Some(copy.burned));
+        if self.drives.have_hands() {
+            self.copies.now().in_work.push(copy.number);
+        }
         Ok(())
     }
 
