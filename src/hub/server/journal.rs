@@ -5,12 +5,13 @@ use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
 
 use crate::hub::hello::LONGEST_LINE;
-use crate::port::files::{hold, make_private_dir, open_own};
+use crate::port::files::{hold, make_private_dir, open_own, unless_missing};
 
 /// The file is put aside once when it is this long, so both together have twice as much at most.
 const LONGEST: u64 = 5 << 20;
@@ -80,14 +81,14 @@ impl Journal {
 
     fn open_bounded(path: &Path, longest: u64) -> io::Result<Journal> {
         make_private_dir(crate::port::files::dir_of(path))?;
+        let (mut file, was_there) = open_held(path)?;
+        // What a service that was at work until now has put aside is there by now.
         let former = File::open(with_end(path, ".1"));
-        let is_new = former.is_err() && !path.exists();
+        let is_new = former.is_err() && !was_there;
         let mut recent = Recent::default();
         if let Ok(mut former) = former {
             read_into(&mut recent, &mut former)?;
         }
-        let mut file = open(path)?;
-        hold(&file)?;
         let length = read_into(&mut recent, &mut file)?;
         // A line that a kill or a power cut left incomplete.
         file.set_len(length)?;
@@ -138,15 +139,21 @@ impl Journal {
         }
     }
 
-    /// The next file is held before it has its name.
+    /// The next file is held before it has its name, and at each moment a file has the name: nobody
+    /// who looks for the journal meanwhile takes it for a new one.
     fn put_aside(&mut self) -> io::Result<()> {
-        let next = with_end(&self.path, ".new");
+        let (next, former) = (with_end(&self.path, ".new"), with_end(&self.path, ".1"));
         let file = open(&next)?;
         hold(&file)?;
         file.set_len(0)?;
-        fs::rename(&self.path, with_end(&self.path, ".1"))?;
+        unless_missing(fs::remove_file(&former))?;
+        if fs::hard_link(&self.path, &former).is_err() {
+            // A file system without links.
+            fs::rename(&self.path, &former)?;
+        }
+        fs::rename(&next, &self.path)?;
         (self.file, self.length) = (file, 0);
-        fs::rename(&next, &self.path)
+        Ok(())
     }
 
     /// Of the newest event; 0: there is none.
@@ -158,6 +165,20 @@ impl Journal {
     pub fn after(&self, number: u64) -> impl DoubleEndedIterator<Item = &Entry> {
         let entries = self.recent.entries.iter().map(|(entry, _)| entry);
         entries.filter(move |entry| entry.number > number)
+    }
+}
+
+/// The file that has the name of the journal, held, and whether it was there: another service may put
+/// it aside until it is held.
+fn open_held(path: &Path) -> io::Result<(File, bool)> {
+    loop {
+        let was_there = path.exists();
+        let file = open(path)?;
+        hold(&file)?;
+        let (own, named) = (file.metadata()?, fs::symlink_metadata(path));
+        if named.is_ok_and(|named| (named.dev(), named.ino()) == (own.dev(), own.ino())) {
+            return Ok((file, was_there));
+        }
     }
 }
 
@@ -304,6 +325,59 @@ mod tests {
         assert!((0..5).any(|_| !add()), "it is bounded anyway");
         fs::remove_dir(with_end(&path(&dir), ".new")).unwrap();
         assert!(add());
+    }
+
+    /// With a reader that looks all the time, as one that follows the file does.
+    #[test]
+    fn a_journal_that_is_put_aside_is_never_away_and_a_reader_misses_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, former) = (path(&dir), with_end(&path(&dir), ".1"));
+        let mut journal = Journal::open_bounded(&path, 1000).unwrap();
+        note(&mut journal, "first");
+        let numbers = |file: &Path| {
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let number = |line: &str| serde_json::from_str::<Value>(line).ok()?["number"].as_u64();
+            text.lines().filter_map(number).collect::<Vec<_>>()
+        };
+        let is_over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            let looked = scope.spawn(|| {
+                let mut looks = 0_u64;
+                while looks == 0 || !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                    assert!(path.exists(), "after {looks} looks");
+                    looks += 1;
+                }
+            });
+            for _ in 0..2000 {
+                note(&mut journal, "something happened");
+            }
+            is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+            looked.join().unwrap();
+        });
+        let both = [numbers(&former), numbers(&path)].concat();
+        assert!(both.windows(2).all(|two| two[1] == two[0] + 1), "{both:?}");
+        assert_eq!(both.last(), Some(&2001));
+    }
+
+    #[test]
+    fn a_kill_while_the_journal_is_put_aside_loses_and_doubles_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut journal = Journal::open_bounded(&path(&dir), 1000).unwrap();
+        for _ in 0..5 {
+            note(&mut journal, "a");
+        }
+        drop(journal);
+        // Between the two steps the file has both names.
+        fs::hard_link(path(&dir), with_end(&path(&dir), ".1")).unwrap();
+        let mut journal = Journal::open_bounded(&path(&dir), 1000).unwrap();
+        assert_eq!(journal.after(0).map(|entry| entry.number).collect::<Vec<_>>(), [1, 2, 3, 4, 5]);
+        for _ in 0..100 {
+            note(&mut journal, "b");
+        }
+        let last = journal.last();
+        drop(journal);
+        let journal = Journal::open_bounded(&path(&dir), 1000).unwrap();
+        assert_eq!(journal.after(0).last().unwrap().number, last);
     }
 
     #[test]
