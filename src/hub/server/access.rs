@@ -13,8 +13,8 @@ use crate::port::clock::Moment;
 
 use super::sessions::{Session, Sessions};
 
-/// The name of the session's cookie.
-pub const COOKIE_NAME: &str = "coldcut";
+/// How the names of cookies begin.
+const COOKIE_NAME: &str = "coldcut";
 const FETCH_SITE: &str = "sec-fetch-site";
 const FETCH: &str = "sec-fetch-";
 /// What a browser without a session may see: how it gets one, and what that looks like.
@@ -110,7 +110,8 @@ pub fn judge(
     if *method == Method::POST && !is_from_our_page(headers, host.unwrap_or_default()) {
         return Err((StatusCode::FORBIDDEN, "this was not sent by a page of this service"));
     }
-    match cookie(headers).and_then(|cookie| sessions.find(cookie, now)) {
+    let name = cookie_name(host.unwrap_or_default());
+    match cookie(headers, &name).and_then(|cookie| sessions.find(cookie, now)) {
         Some(session) => Ok(Caller::Browser(session)),
         None if PUBLIC.contains(&path) => Ok(Caller::Stranger),
         None => {
@@ -134,10 +135,19 @@ fn is_from_our_page(headers: &HeaderMap, host: &str) -> bool {
     }
 }
 
-fn cookie(headers: &HeaderMap) -> Option<&str> {
+/// The name of the session's cookie for a browser that calls us so: a browser keeps one cookie of a
+/// name for all ports of a machine (RFC 6265 8.5), and each may be that of another service.
+pub fn cookie_name(host: &str) -> String {
+    let is_port = |port: &str| !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit());
+    let port = host.rsplit_once(':').map(|(_, port)| port).filter(|port| is_port(port));
+    // The port of HTTP is not written.
+    format!("{COOKIE_NAME}-{}", port.unwrap_or("80"))
+}
+
+fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
     let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
     let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|one| one.split_once('='));
-    pairs.find(|(name, _)| name.trim() == COOKIE_NAME).map(|(_, value)| value.trim())
+    pairs.find(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim())
 }
 
 #[cfg(test)]
@@ -165,7 +175,7 @@ mod tests {
             let mut sessions = Sessions::default();
             let link = sessions.new_link(Moment(0)).unwrap();
             let session = sessions.open(&link, Moment(0)).unwrap();
-            Gate { cookie: format!("a=b; coldcut={}", session.cookie()), sessions }
+            Gate { cookie: format!("a=b; coldcut-7733={}", session.cookie()), sessions }
         }
 
         fn asks(&self, door: Door, method: &str, path: &str, pairs: &[(&str, &str)]) -> u16 {
@@ -183,6 +193,25 @@ mod tests {
             let all = [pairs, &[("cookie", &self.cookie)]].concat();
             self.asks(Door::Tcp, method, "/", &all)
         }
+    }
+
+    #[test]
+    fn each_port_has_a_cookie_of_its_own() {
+        for (host, name) in [
+            ("localhost:7733", "coldcut-7733"),
+            ("[::1]:80", "coldcut-80"),
+            ("[::1]", "coldcut-80"),
+            ("localhost", "coldcut-80"),
+            ("localhost:", "coldcut-80"),
+            ("localhost:1;x", "coldcut-80"),
+        ] {
+            assert_eq!(cookie_name(host), name, "{host}");
+        }
+        let mut gate = Gate::new();
+        gate.cookie = gate.cookie.replace("-7733", "-7734");
+        assert_eq!(gate.with_session("GET", &[OURS]), 401);
+        gate.cookie = format!("{}; coldcut-7733=0", gate.cookie.replace("-7734", "-7733"));
+        assert_eq!(gate.with_session("GET", &[OURS]), 200);
     }
 
     #[test]
@@ -261,7 +290,9 @@ mod tests {
             assert_ne!(ask("POST", &[("host", "localhost"), sign]), 200, "{sign:?}");
             assert_eq!(ask("POST", &[sign]), 421, "{sign:?}");
         }
-        let session = ("cookie", gate.cookie.as_str());
+        // A forwarded port is the one that the browser knows.
+        let cookie = gate.cookie.replace("coldcut-7733", "coldcut-9000");
+        let session = ("cookie", cookie.as_str());
         let same = ("sec-fetch-site", "same-origin");
         assert_eq!(ask("POST", &[("host", "localhost:9000"), session, same]), 200);
         assert_eq!(ask("POST", &[("host", "evil.test:9000"), session, same]), 421);

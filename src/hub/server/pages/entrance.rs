@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Form, Query, State};
-use axum::http::header::{LOCATION, SET_COOKIE};
+use axum::http::header::{HOST, HeaderMap, LOCATION, SET_COOKIE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::Response;
 use maud::html;
 use serde::Deserialize;
 
-use crate::hub::server::access::COOKIE_NAME;
+use crate::hub::server::access::cookie_name;
 use crate::hub::server::sessions::SESSION_AGE;
 use crate::hub::server::shared::Hub;
 use crate::port::clock::Moment;
@@ -40,15 +40,21 @@ pub async fn page(Query(Link { link }): Query<Link>) -> Response {
     layout::bare(StatusCode::OK, "Open", content)
 }
 
-pub async fn open(State(hub): State<Arc<Hub>>, Form(Link { link }): Form<Link>) -> Response {
+pub async fn open(
+    State(hub): State<Arc<Hub>>,
+    headers: HeaderMap,
+    Form(Link { link }): Form<Link>,
+) -> Response {
     let session = hub.sessions().open(&link, Moment::now());
     let Some(session) = session else {
         let words = "This link was used already, or is older than a minute. Run `coldcut open` for \
                      another one.";
         return layout::failed(403, words);
     };
+    let host = headers.get(HOST).and_then(|host| host.to_str().ok());
+    let name = cookie_name(host.unwrap_or_default());
     let cookie = format!(
-        "{COOKIE_NAME}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={SESSION_AGE}",
+        "{name}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={SESSION_AGE}",
         session.cookie()
     );
     let mut response = see_other("/");
