@@ -43,30 +43,36 @@ case $binary in '') binary=target/release/coldcut ;; /*) ;; *) binary=$cd_from/$
 program=$prefix/bin/coldcut
 rules=/etc/udev/rules.d
 units=/etc/systemd/system
+sysusers=/etc/sysusers.d/coldcut.conf
+tmpfiles=/etc/tmpfiles.d/coldcut.conf
 config=/etc/coldcut.toml
 
 # Sources and places, a line each; the paths are ours and hold no blanks.
 text_files() {
-  printf '%s %s\n' 61-coldcut.rules $rules
+  local unit
+  printf '%s %s\n' 61-coldcut.rules $rules/61-coldcut.rules
   if [ $watch = yes ] || [ $uninstall = yes ]; then
-    printf '%s %s\n' 62-coldcut-watch.rules $rules
+    printf '%s %s\n' 62-coldcut-watch.rules $rules/62-coldcut-watch.rules
   fi
-  printf '%s %s\n' coldcut-watch@.service $units coldcut-backup@.service $units \
-    coldcut-backup@.timer $units
+  for unit in coldcut-watch@.service coldcut-backup@.service coldcut-backup@.timer \
+    coldcut-serve.service coldcut-serve.socket; do
+    printf '%s %s\n' $unit $units/$unit
+  done
+  printf '%s %s\n' coldcut.sysusers $sysusers coldcut.tmpfiles $tmpfiles
 }
 
 # The text of a rule or unit, with the program where it is.
 text_of() { sed "s|/usr/bin/coldcut|$program|" "udev-rules/$1"; }
 
 place_text() {
-  local name=$1 dir=$2
-  if text_of "$name" | cmp -s - "$root$dir/$name"; then
-    say "$dir/$name is in place"
+  local name=$1 place=$2
+  if text_of "$name" | cmp -s - "$root$place"; then
+    say "$place is in place"
     return
   fi
-  install -d "$root$dir"
-  text_of "$name" | install -m 0644 /dev/stdin "$root$dir/$name"
-  say "$dir/$name installed"
+  install -d "$root${place%/*}"
+  text_of "$name" | install -m 0644 /dev/stdin "$root$place"
+  say "$place installed"
 }
 
 place_program() {
@@ -112,9 +118,13 @@ make_user() {
     say "the user coldcut is there"
     return
   fi
-  getent group cdrom >/dev/null || groupadd --system cdrom
-  useradd --system --user-group --groups cdrom --home-dir /var/lib/coldcut --no-create-home \
-    --shell /usr/sbin/nologin coldcut
+  if command -v systemd-sysusers >/dev/null; then
+    systemd-sysusers $sysusers
+  else
+    getent group cdrom >/dev/null || groupadd --system cdrom
+    useradd --system --user-group --groups cdrom --home-dir /var/lib/coldcut --no-create-home \
+      --shell /usr/sbin/nologin coldcut
+  fi
   say "the user coldcut made, a member of the group cdrom"
 }
 
@@ -127,6 +137,7 @@ reload() {
     say "udev read the rules"
   fi
   if [ -d /run/systemd/system ]; then
+    [ ! -e $tmpfiles ] || systemd-tmpfiles --create $tmpfiles
     systemctl daemon-reload
     say "systemd read the units"
   fi
@@ -260,30 +271,36 @@ place_set() {
   reload
 }
 
-# Services and timers that run, or are enabled. A service ends behind the disc in hand, which can take
-# hours.
+at_work() {
+  systemctl list-units --plain --no-legend --state=active,activating,deactivating "$@"
+}
+
+# Services, timers and sockets that run, or are enabled. A service ends behind the disc in hand, which
+# can take hours.
 stop_units() {
   local unit
   [ -z "$root" ] && [ -d /run/systemd/system ] || return 0
   while read -r unit _; do
     say "stopping $unit; a disc in hand is finished first"
     systemctl stop "$unit" </dev/null
-  done < <(systemctl list-units --plain --no-legend --state=active,activating,deactivating \
-    'coldcut-backup@*' 'coldcut-watch@*')
-  for unit in "$units"/timers.target.wants/coldcut-backup@*.timer; do
+    # The socket first, or a run that reports starts the service anew.
+  done < <(at_work coldcut-serve.socket
+    at_work coldcut-serve.service 'coldcut-backup@*' 'coldcut-watch@*')
+  for unit in "$units"/timers.target.wants/coldcut-backup@*.timer \
+    "$units"/sockets.target.wants/coldcut-serve.socket; do
     remove "$unit"
   done
 }
 
 uninstall_all() {
-  local name dir
+  local place dir
   # Without the rules first, or an inserted disc starts a service anew.
   remove $rules/62-coldcut-watch.rules
   remove $rules/61-coldcut.rules
   reload
   stop_units
-  while read -r name dir; do
-    remove "$dir/$name"
+  while read -r _ place; do
+    remove "$place"
   done < <(text_files)
   remove "$program"
   for dir in "$root$units"/coldcut-backup@*.service.d; do
@@ -311,11 +328,11 @@ check_state() {
 }
 
 install_all() {
-  local name dir
+  local name place
   check_state
   place_program
-  while read -r name dir; do
-    place_text "$name" "$dir"
+  while read -r name place; do
+    place_text "$name" "$place"
   done < <(text_files)
   place_config
   [ -n "$root" ] || make_user

@@ -93,7 +93,7 @@ fn installing_twice_changes_nothing_and_uninstalling_leaves_nothing() {
     let binary = env!("CARGO_BIN_EXE_coldcut");
     install(&sandbox, &format!("--watch {binary}"));
     let first = files(&sandbox);
-    assert_eq!(first.lines().count(), 7, "{first}");
+    assert_eq!(first.lines().count(), 11, "{first}");
     let again = install(&sandbox, &format!("--watch {binary}"));
     assert!(!again.contains("installed"), "{again}");
     assert_eq!(files(&sandbox), first);
@@ -223,18 +223,38 @@ fn systemd_finds_nothing_wrong_with_the_units() {
     // The program is below root; systemd looks for it where the unit says.
     sandbox
         .bash(
-            "cp -r \"root$PWD/usr\" usr; cd root/etc/systemd/system; for u in *.service; do
+            "cp -r \"root$PWD/usr\" usr; cd root/etc/systemd/system; for u in *@.service; do
         cp \"$u\" \"${u%@*}@sr0.service\"; done; cp coldcut-backup@.timer coldcut-backup@sr0.timer",
         )
         .ok();
     let run = sandbox.bash(
         "cd root/etc/systemd/system
-         systemd-analyze verify --man=no --recursive-errors=no ./*@sr0.service ./*@sr0.timer 2>&1 | grep coldcut || true",
+         systemd-analyze verify --man=no --recursive-errors=no ./*@sr0.service ./*@sr0.timer ./coldcut-serve.* 2>&1 | grep coldcut || true",
     );
     assert_eq!(run.ok().stdout(), "", "{}", run.story());
     let line = "cd root/etc/systemd/system
         systemd-analyze security --offline=yes --threshold=16 --no-pager ./coldcut-*@sr0.service";
     sandbox.bash(line).ok();
+    // Of the service with a page nothing is asked that it could not do without.
+    let line = "cd root/etc/systemd/system
+        systemd-analyze security --offline=true --threshold=15 --no-pager ./coldcut-serve.service";
+    sandbox.bash(line).ok();
+}
+
+#[test]
+fn the_user_of_the_services_is_made_as_the_file_says() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, env!("CARGO_BIN_EXE_coldcut"));
+    let run =
+        sandbox.bash("systemd-sysusers --root=\"$PWD/root\"; cat root/etc/passwd root/etc/group");
+    let is_told = |line: &str| run.stdout().lines().any(|own| own.starts_with(line));
+    assert!(is_told("coldcut:x:") && is_told("cdrom:x:"), "{}", run.story());
+    assert!(run.stdout().contains(":/var/lib/coldcut:/usr/sbin/nologin\n"), "{}", run.story());
+    assert!(
+        run.stdout().lines().any(|line| line.starts_with("cdrom:") && line.ends_with(":coldcut"))
+    );
+    let run = sandbox.bash("systemd-tmpfiles --root=\"$PWD/root\" --create --prefix=/run/coldcut; stat -c '%a %U' root/run/coldcut");
+    assert!(run.ok().stdout().starts_with("750 "), "{}", run.story());
 }
 
 /// In a mount namespace of its own: the machine's /var/lib stays as it is.
@@ -262,7 +282,7 @@ fn a_state_directory_of_somebody_else_is_refused_before_anything_is_installed() 
 fn the_units_obey_no_configuration_that_a_service_can_write() {
     let sandbox = Sandbox::new();
     install(&sandbox, &format!("--watch {}", env!("CARGO_BIN_EXE_coldcut")));
-    for unit in ["coldcut-watch@", "coldcut-backup@"] {
+    for unit in ["coldcut-watch@", "coldcut-backup@", "coldcut-serve"] {
         let path = sandbox.path(&format!("root/etc/systemd/system/{unit}.service"));
         let text = fs::read_to_string(path).unwrap();
         let lines = |start: &str| text.lines().filter(|line| line.starts_with(start)).count();

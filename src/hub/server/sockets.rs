@@ -1,8 +1,10 @@
 //! The socket of the service: made for its user alone, and removed when it ends. What a service that
-//! was killed left there is replaced.
+//! was killed left there is replaced. Or one that systemd made: it is the standard input then
+//! (`StandardInput=socket`, systemd.exec(5)), and stays.
 
 use std::fs::{self, Permissions};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::{UnixListener as StdListener, UnixStream};
 use std::path::{Path, PathBuf};
@@ -18,7 +20,7 @@ use super::error::ServeError;
 pub struct OwnSocket {
     path: PathBuf,
     listener: StdListener,
-    /// Its device and inode; `None`: unknown, and the name stays.
+    /// Its device and inode; `None`: unknown, or another's, and the name stays.
     file: Option<(u64, u64)>,
 }
 
@@ -51,7 +53,29 @@ fn file_at(path: &Path) -> Option<(u64, u64)> {
     fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()))
 }
 
+/// The socket at which somebody listens for us already, or a new one.
 pub fn open(place: &HubPlace) -> Result<OwnSocket, ServeError> {
+    match inherited(io::stdin().as_fd()) {
+        Some(listener) => Ok(taken_over(listener?)?),
+        None => make(place),
+    }
+}
+
+/// `None`: this is not a socket that listens.
+fn inherited(input: BorrowedFd<'_>) -> Option<io::Result<StdListener>> {
+    let listens = rustix::net::sockopt::socket_acceptconn(input);
+    let listener = || Ok(StdListener::from(input.try_clone_to_owned()?));
+    matches!(listens, Ok(true)).then(listener)
+}
+
+fn taken_over(listener: StdListener) -> io::Result<OwnSocket> {
+    let address = listener.local_addr()?;
+    let other = || io::Error::new(io::ErrorKind::InvalidInput, "the socket has no path");
+    let path = address.as_pathname().ok_or_else(other)?.to_owned();
+    Ok(OwnSocket { path, listener, file: None })
+}
+
+fn make(place: &HubPlace) -> Result<OwnSocket, ServeError> {
     let path = place.own();
     let made = match UnixStream::connect(&path) {
         Err(error) if is_of_nobody(&error) => bind(&path, place.is_of_the_system()),
@@ -105,15 +129,15 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("run/hub.sock");
         let place = HubPlace::read(Some(path.clone()));
-        let first = open(&place).unwrap();
+        let first = make(&place).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         assert_eq!(fs::metadata(dir_of(&path)).unwrap().permissions().mode() & 0o777, 0o700);
-        assert!(matches!(open(&place), Err(ServeError::SocketBusy(_))));
+        assert!(matches!(make(&place), Err(ServeError::SocketBusy(_))));
         drop(first);
         assert!(!path.exists());
         drop(StdListener::bind(&path).unwrap());
         assert!(path.exists(), "as after a kill");
-        open(&place).unwrap();
+        make(&place).unwrap();
     }
 
     #[test]
@@ -126,12 +150,28 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_somebody_else_made_is_taken_over_and_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("hub.sock");
+        let made = StdListener::bind(&path).unwrap();
+        let taken = taken_over(inherited(made.as_fd()).unwrap().unwrap()).unwrap();
+        assert_eq!(taken.path(), path);
+        drop((made, taken));
+        assert!(path.exists());
+        let stream = UnixStream::pair().unwrap().0;
+        assert!(inherited(stream.as_fd()).is_none(), "it does not listen");
+        assert!(inherited(fs::File::open("/dev/null").unwrap().as_fd()).is_none());
+        let tcp = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(taken_over(inherited(tcp.as_fd()).unwrap().unwrap()).is_err(), "it has no path");
+    }
+
+    #[test]
     fn a_socket_that_took_the_place_of_ours_stays() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("hub.sock");
-        let first = open(&HubPlace::read(Some(path.clone()))).unwrap();
+        let first = make(&HubPlace::read(Some(path.clone()))).unwrap();
         fs::rename(&path, dir.path().join("moved")).unwrap();
-        let second = open(&HubPlace::read(Some(path.clone()))).unwrap();
+        let second = make(&HubPlace::read(Some(path.clone()))).unwrap();
         drop(first);
         UnixStream::connect(&path).unwrap();
         drop(second);
@@ -143,7 +183,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file/hub.sock");
         fs::write(dir_of(&path), "").unwrap();
-        let Err(ServeError::Socket { source, .. }) = open(&HubPlace::read(Some(path))) else {
+        let Err(ServeError::Socket { source, .. }) = make(&HubPlace::read(Some(path))) else {
             panic!("a socket below a file")
         };
         assert_eq!(source.kind(), io::ErrorKind::NotADirectory);
@@ -155,7 +195,7 @@ mod tests {
         let path = dir.path().join("letter");
         fs::write(&path, "dear a").unwrap();
         assert!(matches!(
-            open(&HubPlace::read(Some(path.clone()))),
+            make(&HubPlace::read(Some(path.clone()))),
             Err(ServeError::Socket { .. })
         ));
         assert_eq!(fs::read(path).unwrap(), b"dear a");
