@@ -62,6 +62,7 @@ pub mod fuzzing {
     pub use crate::format::index::{IndexReader, index_line, parse_index_line};
     pub use crate::format::listing::{ListingReader, listed_line, parse_listed_line};
     pub use crate::format::sums::{parse_sums, write_sums};
+    pub use crate::hub::server::fuzzing::http;
     pub use crate::model::Format;
     pub use crate::port::clock::Moment;
 }

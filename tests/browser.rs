@@ -12,7 +12,7 @@ use support::service::Service;
 use support::terminal::end;
 use support::{Run, Sandbox};
 
-const PAGES: [&str; 5] = ["/", "/questions", "/safe", "/discs", "/log"];
+const PAGES: [&str; 6] = ["/", "/questions", "/safe", "/discs", "/find?q=film", "/log"];
 
 fn link(sandbox: &Sandbox) -> String {
     let run: Run = sandbox.run(["open"]);
@@ -129,7 +129,7 @@ fn every_page_fits_a_phone_and_a_wall_and_can_be_heard() {
             browser.looks_like(width, scheme);
             let wide = browser.runs("return document.documentElement.scrollWidth");
             assert!(wide.as_u64().unwrap() <= u64::from(width), "{path} at {width}: {wide}");
-            let name = path.split('/').nth(1).unwrap().to_owned()
+            let name = path.split(['/', '?']).nth(1).unwrap().to_owned()
                 + if path.matches('/').count() > 1 { "-one" } else { "" };
             browser.draws(&format!(
                 "{}-{width}-{scheme}",
@@ -137,6 +137,30 @@ fn every_page_fits_a_phone_and_a_wall_and_can_be_heard() {
             ));
         }
     }
+}
+
+/// Loads of this page by its own script.
+fn loads(browser: &Browser, path: &str) -> u64 {
+    let script = format!(
+        "return performance.getEntriesByType('resource').filter((one) =>
+            one.initiatorType === 'fetch' && new URL(one.name).pathname === '{path}').length"
+    );
+    browser.runs(&script).as_u64().unwrap()
+}
+
+#[test]
+fn a_page_of_the_catalog_is_loaded_once_for_many_events() {
+    let (sandbox, service) = served();
+    let browser = Browser::new(true);
+    opens(&browser, &sandbox);
+    browser.goes_to(&url(&service, "/discs"));
+    browser.waits_until("the stream", |page| page.text("#link") == "Live");
+    sandbox.backup("films", &[]).ok();
+    sandbox.run(["verify", "shelf"]).ok();
+    browser.waits_until("the discs", |page| page.text("#discs").matches("verified").count() == 3);
+    let seconds = browser.runs("return performance.now() / 1000").as_f64().unwrap();
+    let loaded = loads(&browser, "/discs");
+    assert!(loaded as f64 <= seconds / 10.0 + 1.0, "{loaded} loads in {seconds} s");
 }
 
 #[test]

@@ -52,6 +52,55 @@ fn nothing_is_said_over_tcp_without_a_session() {
     assert_eq!(ask(&service, "GET /api/report", &upgrade).status, 403);
 }
 
+/// The cookie that a browser gets for a link, and what it asks for.
+fn let_in(sandbox: &Sandbox, service: &Service) -> String {
+    let link = sandbox.run(["open"]).ok().stdout().trim().to_owned();
+    let link = link.split("link=").nth(1).unwrap().to_owned();
+    let (host, body) = (&service.address, format!("link={link}"));
+    let answer = service.over_tcp(&format!(
+        "POST /open HTTP/1.0\r\nHost: {host}\r\nOrigin: http://{host}\r\n\
+         Content-Type: application/x-www-form-urlencoded\r\nContent-Length: {}\r\n\r\n{body}",
+        body.len()
+    ));
+    assert_eq!(answer.status, 303, "{answer:?}");
+    let cookie = answer.head.lines().find_map(|line| line.strip_prefix("set-cookie: ")).unwrap();
+    cookie.split(';').next().unwrap().to_owned()
+}
+
+#[test]
+fn two_services_of_one_machine_do_not_take_each_others_cookies() {
+    let (mut sandboxes, mut services) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let (sandbox, service) = served();
+        sandboxes.push(sandbox);
+        services.push(service);
+    }
+    let pairs = sandboxes.iter().zip(&services);
+    let cookies: Vec<String> = pairs.map(|(sandbox, service)| let_in(sandbox, service)).collect();
+    let name = |cookie: &String| cookie.split('=').next().unwrap().to_owned();
+    assert_ne!(name(&cookies[0]), name(&cookies[1]), "a browser keeps both");
+    let both = format!("Cookie: {}", cookies.join("; "));
+    for service in &services {
+        let host = format!("Host: {}", service.address);
+        assert_eq!(ask(service, "GET /api/state", &[&host, &both]).status, 200);
+    }
+}
+
+#[test]
+fn a_service_takes_over_the_socket_that_it_is_started_with() {
+    let mut sandbox = Sandbox::new();
+    let path = sandbox.path("given.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    sandbox.set("COLDCUT_HUB", &path);
+    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
+    let input = std::os::fd::OwnedFd::from(listener);
+    let mut child = command.arg("serve").stdin(input).spawn().unwrap();
+    sandbox.run(["answer", "yes"]).code(2).says("no question is open");
+    nix::sys::signal::kill(nix::unistd::Pid::from_raw(child.id() as i32), Signal::SIGTERM).unwrap();
+    assert_eq!(support::terminal::end(&mut child).code(), Some(0));
+    assert!(path.exists(), "it belongs to whoever made it");
+}
+
 #[test]
 fn no_answer_lets_another_page_read_it_and_get_changes_nothing() {
     let (_sandbox, service) = Sandbox::new().served();
@@ -93,6 +142,12 @@ fn what_is_asked_wrongly_is_refused_with_a_reason() {
         ("/api/snapshots?set=..%2F", 404),
         ("/api/ls?path=..%2Fx", 400),
         ("/api/ls?snapshot=first", 400),
+        ("/api/ls?path_bytes=6", 400),
+        ("/api/ls?path_bytes=%2B1", 400),
+        ("/api/find", 400),
+        ("/api/find?q=", 400),
+        ("/api/find?q=%5B", 400),
+        ("/api/find?q=a&set=..%2F", 404),
         ("/api/events?after=x", 400),
         ("/api/report", 400),
         ("/api/%ff", 404),

@@ -19,6 +19,10 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Begins to report as this run; the lines of the answer.
 fn reports(sandbox: &Sandbox, service: &Service, run: &str) -> impl Iterator<Item = String> {
+    BufReader::new(reporting(sandbox, service, run)).lines().map(Result::unwrap)
+}
+
+fn reporting(sandbox: &Sandbox, service: &Service, run: &str) -> UnixStream {
     let place = sandbox.path("catalog.sqlite").canonicalize().unwrap();
     let name: String = place.as_os_str().as_bytes().iter().map(|b| format!("{b:02x}")).collect();
     let mut stream = UnixStream::connect(&service.socket).unwrap();
@@ -29,7 +33,28 @@ fn reports(sandbox: &Sandbox, service: &Service, run: &str) -> impl Iterator<Ite
          Connection: Upgrade\r\nUpgrade: coldcut-report-1\r\nHost: localhost\r\n\r\n"
     )
     .unwrap();
-    BufReader::new(stream).lines().map(Result::unwrap)
+    stream
+}
+
+#[test]
+fn tasks_of_two_runs_have_names_of_their_own_on_the_page() {
+    let mut sandbox = Sandbox::with_films(1);
+    let service = sandbox.serve();
+    sandbox.backup("films", &[]).ok();
+    let phase = r#"{"event":"phase","task":1,"phase":"writing","total":9,"drive":"/dev/sr0"}"#;
+    let runs = ["0123abcd", "0123abce"].map(|run| {
+        let mut stream = reporting(&sandbox, &service, run);
+        writeln!(stream, "{phase}").unwrap();
+        let is_own = |event: &serde_json::Value| event["run"] == run && event["event"] == "phase";
+        service.events_until(0, is_own);
+        stream
+    });
+    let page = service.get("/").body;
+    let ids: Vec<&str> =
+        page.split(" id=\"").skip(1).filter_map(|rest| rest.split('"').next()).collect();
+    assert_eq!(ids.iter().filter(|id| id.starts_with("task-")).count(), 2, "{page}");
+    assert!(ids.iter().all(|id| ids.iter().filter(|other| *other == id).count() == 1), "{ids:?}");
+    drop(runs);
 }
 
 #[test]

@@ -147,6 +147,11 @@ impl Browser {
         panic!("no {selector}: {}", self.text("body"))
     }
 
+    pub fn types(&self, element: &str, words: &str) -> &Browser {
+        self.ask("POST", &format!("/element/{element}/value"), json!({"text": words}));
+        self
+    }
+
     pub fn runs(&self, script: &str) -> Value {
         self.ask("POST", "/execute/sync", json!({"script": script, "args": []}))
     }

@@ -1,19 +1,29 @@
 //! `coldcut serve`, and those who speak to it: `open`, `follow`, `answer`.
 
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde_json::{Value, json};
 
 use crate::app::{App, RunError};
+use crate::catalog::FileTally;
 use crate::cli::args::{AnswerArgs, LimitArgs, ServeArgs};
 use crate::flow::status::latest::StatusLimits;
-use crate::flow::status::query::{Query, glance};
+use crate::flow::status::query::{Query, SetGlance, glance};
+use crate::flow::status::safety::SafetyVerdict;
+use crate::flow::status::search::FoundState;
 use crate::flow::{FlowError, SelectionError, chain};
 use crate::hub::client::{self, ClientError};
 use crate::hub::follow::{Narrator, follow as follow_events};
 use crate::hub::place::HubPlace;
-use crate::hub::server::{CatalogView, ServeRequest, ViewError, serve};
+use crate::hub::server::{
+    CatalogView, Found, FoundDiscObject, FoundObject, Search, ServeRequest, SetNumbers, Tally,
+    ViewError, serve,
+};
+use crate::model::glob::Pattern;
 use crate::model::{RelPath, SetName, SnapshotSeq};
 use crate::port::clock::Moment;
 use crate::ui::exit::Exit;
@@ -172,11 +182,19 @@ impl CatalogView for CatalogAnswers {
         Ok(sets.into_iter().map(|glance| status::status_line(glance, now).object()).collect())
     }
 
+    fn numbers(&self) -> Result<Vec<SetNumbers>, ViewError> {
+        if !self.catalog.exists() {
+            return Ok(Vec::new());
+        }
+        let limits = |set: &SetName| self.limits.of(set);
+        let sets = glance(&self.catalog, &self.staging, None, &limits, Moment::now());
+        Ok(sets.map_err(failed)?.into_iter().map(numbers_of).collect())
+    }
+
     fn discs(&self, set: Option<&str>) -> Result<Vec<DiscObject>, ViewError> {
         let mut all = Vec::new();
         for query in self.queries(set)? {
-            let discs = query.discs().map_err(failed)?;
-            all.extend(discs.into_iter().map(|disc| disc_line(query.name(), disc).object()));
+            all.extend(discs_of(&query)?);
         }
         Ok(all)
     }
@@ -193,7 +211,7 @@ impl CatalogView for CatalogAnswers {
     fn list(
         &self,
         set: Option<&str>,
-        path: &str,
+        path: &[u8],
         snapshot: Option<u32>,
     ) -> Result<Vec<PathObject>, ViewError> {
         let name = set.map(set_name).transpose()?;
@@ -202,14 +220,107 @@ impl CatalogView for CatalogAnswers {
         let rows = query.list(&path, snapshot.map(SnapshotSeq)).map_err(failed)?;
         Ok(rows.iter().map(Object::object).collect())
     }
+
+    fn find(&self, search: &Search, is_wanted: &dyn Fn() -> bool) -> Result<Found, ViewError> {
+        let pattern = pattern(&search.words)?;
+        let mut all = Found::default();
+        for query in self.queries(search.set.as_deref())? {
+            let room = search.most - all.paths.len();
+            let found = query.search(&pattern, room, is_wanted).map_err(failed)?;
+            all.has_more |= !found.is_all;
+            let discs = if found.states.is_empty() { Vec::new() } else { discs_of(&query)? };
+            let discs = discs.into_iter().map(|disc| (disc.id, disc)).collect();
+            let path = |state| found_object(query.name(), state, &discs);
+            all.paths.extend(found.states.into_iter().map(path));
+        }
+        Ok(all)
+    }
+}
+
+fn numbers_of(glance: SetGlance) -> SetNumbers {
+    let SetGlance { set, snapshots, discs, status, safety, .. } = glance;
+    let mut numbers = SetNumbers {
+        set: set.facts.name.to_string(),
+        is_safe: match safety.verdict() {
+            SafetyVerdict::Safe => Some(true),
+            SafetyVerdict::NotSafe => Some(false),
+            SafetyVerdict::Unknown => None,
+        },
+        copies_wanted: set.copies,
+        all: tally([&status.live]),
+        safe: tally(status.by_copies.range(set.copies..).map(|(_, tally)| tally)),
+        last_backup: snapshots.last().map(|snapshot| snapshot.started),
+        oldest_check: safety.oldest,
+        ..SetNumbers::default()
+    };
+    for disc in discs {
+        let disc = disc_line(&set.facts.name, disc).object();
+        *numbers.discs.entry(word(&disc.state)).or_default() += 1;
+        for copy in disc.media {
+            *numbers.copies.entry(word(&copy.state)).or_default() += 1;
+        }
+    }
+    numbers
+}
+
+fn tally<'a>(tallies: impl IntoIterator<Item = &'a FileTally>) -> Tally {
+    tallies.into_iter().fold(Tally::default(), |all, one| Tally {
+        files: all.files + one.files,
+        bytes: all.bytes + one.bytes.0,
+    })
+}
+
+/// As programs read it.
+fn word(state: &impl serde::Serialize) -> String {
+    let word = serde_json::to_value(state).unwrap_or_default();
+    word.as_str().unwrap_or_default().to_owned()
+}
+
+fn discs_of(query: &Query) -> Result<Vec<DiscObject>, ViewError> {
+    let discs = query.discs().map_err(failed)?;
+    Ok(discs.into_iter().map(|disc| disc_line(query.name(), disc).object()).collect())
+}
+
+fn found_object(
+    set: &SetName,
+    state: FoundState,
+    discs: &BTreeMap<u32, DiscObject>,
+) -> FoundObject {
+    let path = state.row.object();
+    let on = path.discs.iter().filter_map(|number| discs.get(number)).map(|disc| FoundDiscObject {
+        disc: disc.id,
+        uuid: disc.uuid.clone(),
+        state: disc.state,
+        media: disc.media.clone(),
+    });
+    let on = on.collect();
+    let (first, last) = (state.first.0, state.last.0);
+    FoundObject { set: set.to_string(), path, first, last, on }
+}
+
+/// Longer words are nobody's.
+const LONGEST_WORDS: usize = 255;
+
+/// A part of a name, or a pattern where it has a slash or a sign that patterns have.
+fn pattern(words: &str) -> Result<Pattern, ViewError> {
+    let unclear = |why: &str| ViewError::Unclear(why.to_owned());
+    if words.trim().is_empty() {
+        return Err(unclear("say what to look for: a part of a name, or a pattern"));
+    }
+    if words.len() > LONGEST_WORDS {
+        return Err(unclear("the pattern is too long"));
+    }
+    let is_pattern = words.contains(['*', '?', '[', ']', '{', '}', '\\', '/']);
+    let text = if is_pattern { words.to_owned() } else { format!("*{}*", words.trim()) };
+    Pattern::new(&text).map_err(|error| ViewError::Unclear(error.to_string()))
 }
 
 fn set_name(name: &str) -> Result<SetName, ViewError> {
     SetName::new(name).ok_or_else(|| ViewError::NotThere("there is no such set".to_owned()))
 }
 
-fn directory(path: &str) -> Result<RelPath, ViewError> {
-    rel_path(path.as_ref()).map_err(|error| ViewError::Unclear(error.to_string()))
+fn directory(path: &[u8]) -> Result<RelPath, ViewError> {
+    rel_path(OsStr::from_bytes(path)).map_err(|error| ViewError::Unclear(error.to_string()))
 }
 
 fn failed(error: FlowError) -> ViewError {

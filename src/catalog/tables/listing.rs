@@ -131,6 +131,24 @@ impl Catalog {
         Ok(all)
     }
 
+    /// Gives each state that a path was ever in to `each`, if `wanted` likes the path: in walk order,
+    /// those of one path by age, one at a time. An error of either ends the listing.
+    pub fn each_state<E: From<CatalogError>>(
+        &self,
+        set: SetId,
+        mut wanted: impl FnMut(&RelPath, Kind) -> Result<bool, E>,
+        mut each: impl FnMut(CatalogRow) -> Result<(), E>,
+    ) -> Result<(), E> {
+        self.walk(set, RowScope::All, |places, path, raw| {
+            if !wanted(&path, raw.kind)? {
+                return Ok(());
+            }
+            let place = places.of(&self.conn, &path, &raw);
+            let place = place.map_err(|fault| self.in_listing(fault))?;
+            each(listed(path, raw, place))
+        })
+    }
+
     pub(in crate::catalog) fn in_listing(&self, fault: Fault) -> CatalogError {
         explain(&self.path, "listing paths", fault)
     }

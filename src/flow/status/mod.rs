@@ -9,3 +9,4 @@ pub mod lost_discs;
 pub mod query;
 pub mod rename_set;
 pub mod safety;
+pub mod search;

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use crate::catalog::{
-    Access, Catalog, DiscInfo, DiscState, KnownSet, Outside, SetStatus, SnapshotInfo, SnapshotSize,
+    Access, Catalog, DiscInfo, DiscState, KnownSet, Outside, SetId, SetStatus, SnapshotInfo,
+    SnapshotSize,
 };
 use crate::model::glob::{PathGlobs, Pattern};
 use crate::model::rows::SnapshotRow;
@@ -119,6 +120,19 @@ impl Query {
 
     pub fn name(&self) -> &SetName {
         &self.set.facts.name
+    }
+
+    pub(super) fn catalog(&self) -> &Catalog {
+        &self.catalog
+    }
+
+    pub(super) fn set_id(&self) -> SetId {
+        self.set.id
+    }
+
+    /// Snapshots that can be restored, the oldest first.
+    pub(super) fn finished(&self) -> Result<Vec<SnapshotSeq>, FlowError> {
+        Ok(finished(&self.catalog, &self.set)?.iter().map(|snapshot| snapshot.seq).collect())
     }
 
     pub fn snapshots(&self) -> Result<Vec<(SnapshotInfo, SnapshotSize)>, FlowError> {

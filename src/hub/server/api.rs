@@ -21,10 +21,11 @@ use crate::port::clock::Moment;
 use super::access::Caller;
 use super::answers::{object, refusal};
 use super::events::EventStream;
+use super::metrics::metrics;
 use super::reports;
 use super::run::Refusal;
 use super::shared::Hub;
-use super::view::ViewError;
+use super::view::{Search, ViewError};
 
 /// A run that listens takes an answer at once.
 const TAKING: Duration = Duration::from_secs(3);
@@ -32,6 +33,10 @@ const TAKING: Duration = Duration::from_secs(3);
 const _: () = assert!(TAKING.as_secs() < PATIENCE.as_secs());
 /// Paths of a directory that are listed at most.
 const MOST_PATHS: usize = 10_000;
+/// Paths that are found at most.
+const MOST_FOUND: usize = 1000;
+/// In an answer that is not all there is.
+const MORE: &str = "coldcut-more";
 
 type Shared = State<Arc<Hub>>;
 
@@ -49,6 +54,8 @@ pub fn routes(hub: Arc<Hub>) -> Router {
         .route("/api/discs/{uuid}", get(disc))
         .route("/api/snapshots", get(snapshots))
         .route("/api/ls", get(list))
+        .route("/api/find", get(find))
+        .route("/metrics", get(metrics))
         .fallback(async || refusal(404, "there is no such page"))
         .method_not_allowed_fallback(async || refusal(405, "this method is not allowed here"))
         .with_state(hub)
@@ -164,6 +171,8 @@ struct OfSet {
 struct Listed {
     set: Option<String>,
     path: Option<String>,
+    /// In hexadecimal, as `path_bytes` of an answer.
+    path_bytes: Option<String>,
     snapshot: Option<u32>,
 }
 
@@ -195,28 +204,92 @@ async fn snapshots(State(hub): Shared, asked: Result<Query<OfSet>, QueryRejectio
 }
 
 async fn list(State(hub): Shared, asked: Result<Query<Listed>, QueryRejection>) -> Response {
-    let Ok(Query(Listed { set, path, snapshot })) = asked else {
-        return refusal(400, "`set`, `path` and `snapshot` are understood");
+    let Ok(Query(Listed { set, path, path_bytes, snapshot })) = asked else {
+        return refusal(400, "`set`, `path`, `path_bytes` and `snapshot` are understood");
     };
-    let path = path.unwrap_or_default();
+    let path = match path_bytes.as_deref().map(hex_bytes) {
+        Some(None) => return refusal(400, "`path_bytes` is a path in hexadecimal"),
+        Some(Some(bytes)) => bytes,
+        None => path.unwrap_or_default().into_bytes(),
+    };
     let listed = hub.ask(move |view| {
         let mut paths = view.list(set.as_deref(), &path, snapshot)?;
+        let has_more = paths.len() > MOST_PATHS;
         paths.truncate(MOST_PATHS);
-        Ok(paths)
+        Ok((paths, has_more))
     });
-    found(listed.await)
+    match listed.await {
+        Ok((paths, has_more)) => bounded(object(200, &paths), has_more),
+        Err(error) => refused(&error),
+    }
+}
+
+/// `61ff`, as `docs/json.md` writes bytes that are not text.
+fn hex_bytes(text: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
+        _ => None,
+    };
+    text.as_bytes().chunks(2).map(pair).collect()
+}
+
+#[derive(Deserialize)]
+struct Sought {
+    q: String,
+    set: Option<String>,
+}
+
+async fn find(State(hub): Shared, asked: Result<Query<Sought>, QueryRejection>) -> Response {
+    let Ok(Query(Sought { q, set })) = asked else {
+        return refusal(400, "`q`, which says what to look for, and `set` are understood");
+    };
+    let search = Search { words: q, set, most: MOST_FOUND };
+    match hub.find(search).await {
+        Ok(all) => bounded(object(200, &all.paths), all.has_more),
+        Err(error) => refused(&error),
+    }
+}
+
+/// Says in its head whether there is more.
+fn bounded(mut response: Response, has_more: bool) -> Response {
+    if has_more {
+        response.headers_mut().insert(MORE, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 fn found(result: Result<impl Serialize, ViewError>) -> Response {
     match result {
         Ok(value) => object(200, &value),
-        Err(error) => {
-            let status = match error {
-                ViewError::NotThere(_) => 404,
-                ViewError::Unclear(_) => 400,
-                ViewError::Failed(_) => 500,
-            };
-            refusal(status, &error.to_string())
+        Err(error) => refused(&error),
+    }
+}
+
+fn refused(error: &ViewError) -> Response {
+    refusal(error.status(), &error.to_string())
+}
+
+/// What the fuzzers ask.
+#[cfg(feature = "fuzzing")]
+pub mod fuzzing {
+    use super::{After, Listed, OfSet, Sought, hex_bytes};
+    use axum::extract::Query;
+    use axum::http::Uri;
+
+    pub fn queries(uri: &Uri) {
+        let _ = Query::<After>::try_from_uri(uri);
+        let _ = Query::<OfSet>::try_from_uri(uri);
+        let _ = Query::<Sought>::try_from_uri(uri);
+        if let Ok(Query(Listed { path_bytes: Some(text), .. })) = Query::try_from_uri(uri) {
+            bytes(&text);
+        }
+    }
+
+    pub fn bytes(text: &str) {
+        if let Some(bytes) = hex_bytes(text) {
+            let again: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+            assert_eq!(again, text.to_ascii_lowercase());
         }
     }
 }

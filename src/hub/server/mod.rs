@@ -10,7 +10,11 @@ mod connection;
 mod connections;
 mod error;
 mod events;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 mod journal;
+mod metrics;
 mod pages;
 mod reports;
 mod run;
@@ -39,7 +43,9 @@ pub use error::ServeError;
 use journal::{Journal, journal_path};
 use run::Peer;
 use shared::Hub;
-pub use view::{CatalogView, ViewError};
+pub use view::{
+    CatalogView, Found, FoundDiscObject, FoundObject, Search, SetNumbers, Tally, ViewError,
+};
 
 /// Between two looks for a wish to stop.
 const LOOK: Duration = Duration::from_millis(100);

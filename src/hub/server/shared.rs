@@ -2,10 +2,12 @@
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use tokio::sync::Semaphore;
+
 use super::access::Hosts;
 use super::board::Board;
 use super::sessions::Sessions;
-use super::view::{CatalogView, ViewError};
+use super::view::{CatalogView, Found, Search, ViewError};
 
 pub struct Hub {
     board: Mutex<Board>,
@@ -14,6 +16,8 @@ pub struct Hub {
     pub catalog: String,
     pub hosts: Hosts,
     view: Arc<dyn CatalogView>,
+    /// A search may take a while, and other questions have a thread left.
+    searching: Semaphore,
     say: Arc<dyn Fn(&str) + Send + Sync>,
 }
 
@@ -26,7 +30,8 @@ impl Hub {
         say: Arc<dyn Fn(&str) + Send + Sync>,
     ) -> Hub {
         let (board, sessions) = (Mutex::new(board), Mutex::default());
-        Hub { board, sessions, catalog, hosts, view, say }
+        let searching = Semaphore::new(1);
+        Hub { board, sessions, catalog, hosts, view, searching, say }
     }
 
     /// Never held while something is waited for.
@@ -61,5 +66,15 @@ impl Hub {
         let view = self.view.clone();
         let asked = tokio::task::spawn_blocking(move || question(&*view)).await;
         asked.unwrap_or_else(|error| Err(ViewError::Failed(error.to_string())))
+    }
+
+    /// One search after the other. It ends when nobody waits for it any more.
+    pub async fn find(self: &Arc<Hub>, search: Search) -> Result<Found, ViewError> {
+        let turn = self.searching.acquire().await;
+        let asker = Arc::new(());
+        let waits = Arc::downgrade(&asker);
+        let found = self.ask(move |view| view.find(&search, &|| waits.strong_count() > 0)).await;
+        drop((asker, turn));
+        found
     }
 }

@@ -23,6 +23,11 @@ impl RawText {
         RawText::new(key, path.as_os_str().as_bytes())
     }
 
+    /// For people: bytes that hide or turn others, and those that are not text, are escaped.
+    pub fn shown(&self) -> String {
+        self.bytes.as_deref().map(crate::model::path::shown).unwrap_or_default()
+    }
+
     /// `null` where there is no path.
     pub fn path_or_null(key: &'static str, path: Option<&Path>) -> RawText {
         RawText { key, bytes: path.map(|path| path.as_os_str().as_bytes().to_vec()) }

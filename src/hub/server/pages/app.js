@@ -3,7 +3,8 @@
 // this script everything works as well, and is loaded again by hand or now and then.
 "use strict";
 
-const APART = 1000; // milliseconds between two loads
+const APART = 1000; // milliseconds from an event to the load that it causes
+const APART_SLOW = 10 * APART; // for what the catalog is asked, which may take it a while
 const parts = () => document.querySelectorAll("[data-live][id]");
 const link = document.getElementById("link");
 let source = null;
@@ -48,9 +49,10 @@ async function load() {
   }
 }
 
-// One load at a time: a page may take longer than the next event.
+// One load for all events until then, and one at a time: a page may take longer than the next event.
 function soon() {
-  if (waiting === null) waiting = setTimeout(load, APART);
+  const isSlow = document.querySelector('[data-live="slow"]');
+  if (waiting === null) waiting = setTimeout(load, isSlow ? APART_SLOW : APART);
   else again = true;
 }
 

@@ -47,7 +47,7 @@ pub async fn page(State(hub): State<Arc<Hub>>, Query(chosen): Query<Chosen>) -> 
                 button { "Show" }
             }
         }
-        section #discs data-live {
+        section #discs data-live="slow" {
             @if discs.is_empty() { p.calm { "There are no discs yet." } }
             ul.discs { @for disc in &discs { (entry(disc)) } }
         }
@@ -84,11 +84,11 @@ fn places(disc: &DiscObject) -> String {
     places.collect::<Vec<_>>().join("; ")
 }
 
-fn is_kept(copy: &CopyObject) -> bool {
+pub fn is_kept(copy: &CopyObject) -> bool {
     !matches!(copy.state, CopyStateWord::Lost | CopyStateWord::Retired)
 }
 
-fn place(copy: &CopyObject) -> String {
+pub fn place(copy: &CopyObject) -> String {
     let place = if copy.place.is_empty() { &copy.carrier.medium } else { &copy.place };
     shown::text(place)
 }

@@ -17,14 +17,16 @@ pub enum Tab {
     Questions,
     Status,
     Discs,
+    Find,
     Log,
 }
 
-const TABS: [(Tab, &str, &str); 5] = [
+const TABS: [(Tab, &str, &str); 6] = [
     (Tab::Now, "/", "Now"),
     (Tab::Questions, "/questions", "Questions"),
     (Tab::Status, "/safe", "Status"),
     (Tab::Discs, "/discs", "Discs"),
+    (Tab::Find, "/find", "Find"),
     (Tab::Log, "/log", "Log"),
 ];
 
@@ -78,7 +80,7 @@ pub fn failed(status: u16, words: &str) -> Response {
 }
 
 pub fn view_failed(error: &ViewError) -> Response {
-    let status = if matches!(error, ViewError::NotThere(_)) { 404 } else { 500 };
+    let status = error.status();
     failed(status, &error.to_string())
 }
 

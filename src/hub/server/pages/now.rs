@@ -55,21 +55,28 @@ pub async fn page(State(hub): State<Arc<Hub>>, Extension(caller): Extension<Call
 }
 
 /// What each drive does; the part that counts, not the whole that it belongs to.
-fn by_drive(runs: &[RunView]) -> BTreeMap<&str, Vec<&TaskView>> {
-    let mut drives: BTreeMap<&str, Vec<&TaskView>> = BTreeMap::new();
-    for task in runs.iter().flat_map(|run| &run.tasks) {
-        if let (Some(drive), Some(_)) = (&task.drive, task.total) {
+fn by_drive(runs: &[RunView]) -> BTreeMap<&str, Vec<OwnTask<'_>>> {
+    let mut drives: BTreeMap<&str, Vec<OwnTask<'_>>> = BTreeMap::new();
+    for task in runs.iter().flat_map(own_tasks) {
+        if let (Some(drive), Some(_)) = (&task.1.drive, task.1.total) {
             drives.entry(drive).or_default().push(task);
         }
     }
     drives
 }
 
-fn drive_card(drive: &str, tasks: &[&TaskView], now: Moment) -> Markup {
+/// A task and the name of its run: each run numbers its own.
+type OwnTask<'a> = (&'a str, &'a TaskView);
+
+fn own_tasks(run: &RunView) -> impl Iterator<Item = OwnTask<'_>> {
+    run.tasks.iter().map(|task| (run.run.as_str(), task))
+}
+
+fn drive_card(drive: &str, tasks: &[OwnTask<'_>], now: Moment) -> Markup {
     html! {
         article.card.drive {
             h2 { (shown::text(drive)) }
-            @for task in tasks { (task_block(task, now, true)) }
+            @for task in tasks { (task_block(*task, now, true)) }
             p.keep { "Do not take the disc out." }
         }
     }
@@ -94,9 +101,9 @@ fn amount(task: &TaskView, number: u64) -> String {
     if task.phase == "scanning" { format!("{number} entries") } else { shown::size(number) }
 }
 
-fn task_block(task: &TaskView, now: Moment, is_drawn: bool) -> Markup {
+fn task_block((run, task): OwnTask<'_>, now: Moment, is_drawn: bool) -> Markup {
     let percent = task.total.map(|total| shown::percent(task.done, total));
-    let label = format!("task-{}", task.task);
+    let label = format!("task-{run}-{}", task.task);
     html! {
         div.task {
             @if is_drawn { (drawing::disc(percent.unwrap_or(0), phase_class(&task.phase))) }
@@ -140,13 +147,12 @@ fn phase_class(phase: &str) -> &'static str {
 }
 
 fn run_card(run: &RunView, now: Moment) -> Markup {
-    let own = run.tasks.iter().filter(|task| task.drive.is_none());
-    let counting: Vec<&TaskView> = own.filter(|task| counts(task)).collect();
+    let own = own_tasks(run).filter(|(_, task)| task.drive.is_none() && counts(task));
     html! {
         article.card.run {
             h2 { (shown::text(&run.command)) }
             p.quiet { "since " (shown::minute(Some(&run.since))) (discs(run.discs.as_ref())) }
-            @for task in counting { (task_block(task, now, false)) }
+            @for task in own { (task_block(task, now, false)) }
         }
     }
 }

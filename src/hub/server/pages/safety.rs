@@ -28,7 +28,7 @@ pub async fn page(State(hub): State<Arc<Hub>>) -> Response {
     });
     let content = html! {
         h1 { "Is my data safe?" }
-        section #sets data-live {
+        section #sets data-live="slow" {
             @if sets.is_empty() { p.calm { "Nothing has been backed up with this catalog yet." } }
             @for set in &sets { (card(set)) }
         }
