@@ -150,7 +150,7 @@ fn loads(browser: &Browser, path: &str) -> u64 {
 
 #[test]
 fn a_page_of_the_catalog_is_loaded_once_for_many_events() {
-    let (sandbox, service) = served();
+    let (sandbox, service) = Sandbox::with_films(7).served();
     let browser = Browser::new(true);
     opens(&browser, &sandbox);
     browser.goes_to(&url(&service, "/discs"));

@@ -71,7 +71,7 @@ fn let_in(sandbox: &Sandbox, service: &Service) -> String {
 fn two_services_of_one_machine_do_not_take_each_others_cookies() {
     let (mut sandboxes, mut services) = (Vec::new(), Vec::new());
     for _ in 0..2 {
-        let (sandbox, service) = served();
+        let (sandbox, service) = Sandbox::new().served();
         sandboxes.push(sandbox);
         services.push(service);
     }
