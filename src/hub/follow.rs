@@ -254,10 +254,7 @@ mod tests {
                 "Passphrase (asked at its terminal)",
             ),
             (json!({"event": "answer", "question": 2, "answer": 7}), "answered: 7"),
-            (
-                json!({"event": "answer", "question": 2, "answer": null}),
-                "answered: no answer",
-            ),
+            (json!({"event": "answer", "question": 2, "answer": null}), "answered: no answer"),
             (json!({"event": "disc", "disc": 3, "state": "verified"}), "disc 3 is verified"),
             (
                 json!({"event": "trouble", "thing": "a", "what": "cannot be read"}),
