@@ -19,7 +19,7 @@ mod rules;
 #[path = "architecture/tokens.rs"]
 mod tokens;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 
 use files::{files, root};
@@ -105,4 +105,49 @@ fn the_page_names_every_folder_and_nothing_that_is_not_there() {
     let gone: Vec<_> = named.iter().filter(|place| !root().join(place).exists()).collect();
     assert!(missing.is_empty(), "docs/architecture.md does not name {missing:?}");
     assert!(gone.is_empty(), "docs/architecture.md names what is not there: {gone:?}");
+}
+
+/// `mod.rs` included.
+#[test]
+fn no_folder_has_more_than_30_files() {
+    let mut folders: BTreeMap<String, usize> = BTreeMap::new();
+    for (file, _) in sources() {
+        let folder = file.rsplit_once('/').unwrap().0.to_owned();
+        *folders.entry(folder).or_default() += 1;
+    }
+    folders.retain(|_, files| *files > 30);
+    assert!(folders.is_empty(), "files per folder: {folders:?}");
+}
+
+/// Of structs, enums, unions, traits and aliases, those for tests included.
+#[test]
+fn at_most_20_type_names_are_defined_more_than_once() {
+    let mut homes: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for (file, text) in sources() {
+        for name in text.lines().filter_map(defined_type) {
+            homes.entry(name.to_owned()).or_default().insert(file.clone());
+        }
+    }
+    assert!(homes.len() > 500, "the search for types is broken: {homes:?}");
+    homes.retain(|_, files| files.len() > 1);
+    assert!(homes.len() <= 20, "{} names: {homes:#?}", homes.len());
+}
+
+/// The name of the type that a line defines. What an `impl` calls its own types does not count.
+fn defined_type(line: &str) -> Option<&str> {
+    let is_nested = line.starts_with(' ');
+    let line = line.trim_start();
+    let line = match line.strip_prefix("pub") {
+        Some(rest) if rest.starts_with('(') => rest.split_once(") ")?.1,
+        Some(rest) => rest.trim_start(),
+        None => line,
+    };
+    let (keyword, rest) = line.split_once(' ')?;
+    let defines = match keyword {
+        "struct" | "enum" | "union" | "trait" => true,
+        "type" => !is_nested,
+        _ => false,
+    };
+    let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+    (defines && name.starts_with(char::is_uppercase)).then_some(name)
 }

@@ -142,6 +142,8 @@ fn a_restore_that_failed_says_so_last() {
     let run = sandbox.run(["restore", "shelf", "target", "--overwrite", "always"]);
     let words = run.code(3).stderr();
     assert_eq!(words.lines().last(), Some("NOT restored: 1 path"), "{}", run.story());
+    // Nothing but the summary came after it.
+    assert_eq!(words.matches("film1: ").count(), 1, "{}", run.story());
 }
 
 #[test]

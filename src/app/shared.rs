@@ -20,7 +20,7 @@ use crate::port::event::Activity;
 use crate::port::files::PrivateDir;
 use crate::port::monitor::{Monitor, NewTask, RunningTask};
 use crate::port::notice::KeyNotice;
-use crate::port::reporting_operator::ReportingOperator;
+use crate::port::operator::reporting::ReportingOperator;
 use crate::port::stop::Stop;
 use crate::port::trust::read_trusted;
 use crate::ui::ask::Person;
@@ -143,7 +143,8 @@ impl App {
         self.screen.clone()
     }
 
-    /// The last words of a run: what went wrong, once more, and how much was not done.
+    /// The last words of a run: what went wrong, if other messages
+    /// followed it, and how much was not done.
     pub fn last_words(&self, count: Option<String>) -> String {
         self.reporter.last_words(count)
     }

@@ -41,7 +41,7 @@ impl Cli {
             );
         }
         let place = chosen.place.clone();
-        let places = Places { dest: chosen.places.clone(), readers: chosen.readers.clone() };
+        let places = DrivePlaces { dest: chosen.places.clone(), readers: chosen.readers.clone() };
         match &mut self.verb {
             Verb::Backup(backup) => {
                 self.common.set = self.common.set.take().or(chosen.backup.clone());
@@ -67,7 +67,7 @@ impl Cli {
                 Ok(())
             }
             Verb::Watch(watch) => {
-                let places = Places { dest: chosen.drives, readers: Vec::new() };
+                let places = DrivePlaces { dest: chosen.drives, readers: Vec::new() };
                 places.fill("watch <DRIVE>...", &mut watch.drives, &mut watch.burning)
             }
             Verb::Catalog(catalog) => catalog.check(),
@@ -105,12 +105,12 @@ fn or_configured(
 }
 
 /// Where discs go by the files, and where they are read back.
-struct Places {
+struct DrivePlaces {
     dest: Vec<PathBuf>,
     readers: Vec<PathBuf>,
 }
 
-impl Places {
+impl DrivePlaces {
     /// What is typed counts; else what the files say.
     fn fill(
         self,
@@ -127,7 +127,7 @@ impl Places {
 }
 
 impl BackupArgs {
-    fn fill(&mut self, chosen: CommandConfig, places: Places) {
+    fn fill(&mut self, chosen: CommandConfig, places: DrivePlaces) {
         self.configured = chosen.configured;
         if let (Some(_), Some(source)) = (chosen.backup, chosen.source) {
             self.source = source;
@@ -180,7 +180,7 @@ impl CatalogArgs {
 impl BurnArgs {
     /// Numbers come first, and places after them; clap wants optional words last. Where the files
     /// name a place, a number at the end is a disc, too.
-    fn split(&mut self, configured: Places) -> Result<(), UsageError> {
+    fn split(&mut self, configured: DrivePlaces) -> Result<(), UsageError> {
         let is_place = |word: &OsString| configured.dest.is_empty() || disc_list(word).is_err();
         let places = match self.words.last().is_some_and(is_place) {
             true => 1 + self.words.iter().rev().skip(1).take_while(|word| has_slash(word)).count(),

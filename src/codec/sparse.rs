@@ -94,8 +94,13 @@ impl SparseMap {
     /// Reads a map from the front of a member's data; gives it and the bytes that it took.
     /// `stored` is the length of that data: a map that leads beyond it is malformed.
     pub fn read(input: &mut impl Read, size: u64, stored: u64) -> io::Result<(SparseMap, u64)> {
-        let mut numbers =
-            Numbers { input, block: [0; BLOCK as usize], at: BLOCK as usize, taken: 0, stored };
+        let mut numbers = NumberReader {
+            input,
+            block: [0; BLOCK as usize],
+            at: BLOCK as usize,
+            taken: 0,
+            stored,
+        };
         let count = numbers.next()?;
         if count > MAX_REGIONS as u64 + 1 {
             return Err(malformed("more regions than any file has"));
@@ -124,7 +129,7 @@ fn checked(size: u64, regions: &[(u64, u64)]) -> Option<Vec<(u64, u64)>> {
 }
 
 /// Decimal lines, read block by block.
-struct Numbers<'a, R: Read> {
+struct NumberReader<'a, R: Read> {
     input: &'a mut R,
     block: [u8; BLOCK as usize],
     at: usize,
@@ -132,7 +137,7 @@ struct Numbers<'a, R: Read> {
     stored: u64,
 }
 
-impl<R: Read> Numbers<'_, R> {
+impl<R: Read> NumberReader<'_, R> {
     fn next(&mut self) -> io::Result<u64> {
         let mut value: Option<u64> = None;
         loop {

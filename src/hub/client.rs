@@ -42,12 +42,12 @@ fn places(places: &[PathBuf]) -> String {
 }
 
 /// An answer whose body is still to be read.
-pub struct Answer {
+pub struct HttpAnswer {
     pub status: u16,
     pub body: BufReader<UnixStream>,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// All of the body, as text; of a status that is not a success, an error.
     pub fn text(mut self) -> Result<String, ClientError> {
         let mut text = String::new();
@@ -100,18 +100,18 @@ fn is_trusted(user: u32, path: &Path) -> bool {
         || is_of_the_system && owner() == Some(user)
 }
 
-fn send(stream: UnixStream, head: &str, body: &str) -> Result<Answer, ClientError> {
+fn send(stream: UnixStream, head: &str, body: &str) -> Result<HttpAnswer, ClientError> {
     (&stream).write_all(format!("{head}Host: localhost\r\n\r\n{body}").as_bytes())?;
     let mut reader = BufReader::new(stream);
     let status = read_head(&mut reader)?;
-    Ok(Answer { status, body: reader })
+    Ok(HttpAnswer { status, body: reader })
 }
 
-pub fn get(place: &HubPlace, target: &str) -> Result<Answer, ClientError> {
+pub fn get(place: &HubPlace, target: &str) -> Result<HttpAnswer, ClientError> {
     send(connect(place)?, &format!("GET {target} HTTP/1.0\r\n"), "")
 }
 
-pub fn post(place: &HubPlace, target: &str, json: &str) -> Result<Answer, ClientError> {
+pub fn post(place: &HubPlace, target: &str, json: &str) -> Result<HttpAnswer, ClientError> {
     let length = json.len();
     let head = format!(
         "POST {target} HTTP/1.0\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n"

@@ -143,7 +143,8 @@ fn event_words(event: &Value) -> Option<String> {
         "insert" => format!("insert {} into {}", text(event, "wanted"), text(event, "drive")),
         "insert-over" => format!("{}: no longer waiting for a disc", text(event, "drive")),
         "question" => question_words(event),
-        "answer" => format!("answered: {}", answer_word(&event["answer"])),
+        "answer" if event["answer"].is_null() => "not answered".to_owned(),
+        "answer" => format!("answered: {}", word(&event["answer"])),
         "note" => text(event, "text"),
         "trouble" => format!("{}: {}", text(event, "thing"), text(event, "what")),
         "disc" => format!("disc {} is {}", event["disc"], text(event, "state")),
@@ -158,7 +159,7 @@ fn question_words(event: &Value) -> String {
         Some(id) => id.to_owned(),
         None => format!("{}-{}", text(event, "run"), event["question"]),
     };
-    let choices: Vec<String> = list(&event["choices"]).map(answer_word).collect();
+    let choices: Vec<String> = list(&event["choices"]).map(word).collect();
     match event["terminal_only"] == true {
         true => format!("{} (asked at its terminal)", text(event, "text")),
         false => format!("{} [{}] (question {id})", text(event, "text"), choices.join("/")),
@@ -166,11 +167,8 @@ fn question_words(event: &Value) -> String {
 }
 
 /// A word, or a copy's number.
-fn answer_word(answer: &Value) -> String {
-    match answer {
-        Value::Null => "no answer".to_owned(),
-        answer => answer.as_str().map_or_else(|| answer.to_string(), str::to_owned),
-    }
+fn word(choice: &Value) -> String {
+    choice.as_str().map_or_else(|| choice.to_string(), str::to_owned)
 }
 
 fn run_words(event: &Value) -> String {
@@ -254,7 +252,7 @@ mod tests {
                 "Passphrase (asked at its terminal)",
             ),
             (json!({"event": "answer", "question": 2, "answer": 7}), "answered: 7"),
-            (json!({"event": "answer", "question": 2, "answer": null}), "answered: no answer"),
+            (json!({"event": "answer", "question": 2, "answer": null}), "not answered"),
             (json!({"event": "disc", "disc": 3, "state": "verified"}), "disc 3 is verified"),
             (
                 json!({"event": "trouble", "thing": "a", "what": "cannot be read"}),
@@ -293,18 +291,18 @@ mod tests {
             io::Write::write_all(&mut stream, b"HTTP/1.0 200 OK\r\n\r\n{}").unwrap();
         });
         #[derive(Debug)]
-        enum Failed {
+        enum FollowFailure {
             Service,
             Output,
         }
-        impl From<ClientError> for Failed {
-            fn from(_: ClientError) -> Failed {
-                Failed::Service
+        impl From<ClientError> for FollowFailure {
+            fn from(_: ClientError) -> FollowFailure {
+                FollowFailure::Service
             }
         }
         let place = HubPlace::read(Some(path));
-        let ended = follow(&place, &Stop::new(), |_| Err(Failed::Output), |_| Ok(()));
-        assert!(matches!(ended, Err(Failed::Output)), "{ended:?}");
+        let ended = follow(&place, &Stop::new(), |_| Err(FollowFailure::Output), |_| Ok(()));
+        assert!(matches!(ended, Err(FollowFailure::Output)), "{ended:?}");
     }
 
     #[test]

@@ -30,21 +30,21 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// The listener that reports.
 #[derive(Clone)]
 pub struct HubReporter {
-    shared: Arc<Shared>,
+    shared: Arc<Reporting>,
 }
 
-struct Shared {
+struct Reporting {
     outbox: Mutex<Outbox>,
     news: Condvar,
     desk: Arc<Desk>,
     place: HubPlace,
     hello: Hello,
-    patience: Patience,
+    patience: Delays,
 }
 
 /// How long this side waits.
 #[derive(Clone, Copy)]
-struct Patience {
+struct Delays {
     retry: Duration,
     silence: Duration,
 }
@@ -53,18 +53,13 @@ impl HubReporter {
     /// Looks for the service from now on, and reports to it. Without a thread for it nobody hears
     /// what the run does, and the run is the same.
     pub fn start(place: HubPlace, hello: Hello, desk: Arc<Desk>) -> HubReporter {
-        let patience = Patience { retry: RETRY, silence: SILENCE };
+        let patience = Delays { retry: RETRY, silence: SILENCE };
         HubReporter::start_with(place, hello, desk, patience)
     }
 
-    fn start_with(
-        place: HubPlace,
-        hello: Hello,
-        desk: Arc<Desk>,
-        patience: Patience,
-    ) -> HubReporter {
+    fn start_with(place: HubPlace, hello: Hello, desk: Arc<Desk>, patience: Delays) -> HubReporter {
         let (outbox, news) = (Mutex::default(), Condvar::new());
-        let shared = Arc::new(Shared { outbox, news, desk, place, hello, patience });
+        let shared = Arc::new(Reporting { outbox, news, desk, place, hello, patience });
         let own = shared.clone();
         let started = thread::Builder::new().name("report".to_owned()).spawn(move || own.run());
         if started.is_err() {
@@ -104,7 +99,7 @@ impl Listener for HubReporter {
     }
 }
 
-impl Shared {
+impl Reporting {
     fn outbox(&self) -> MutexGuard<'_, Outbox> {
         // Whole between any two changes.
         self.outbox.lock().unwrap_or_else(PoisonError::into_inner)
@@ -115,7 +110,7 @@ impl Shared {
     }
 
     /// Until the run is over.
-    fn run(self: &Arc<Shared>) {
+    fn run(self: &Arc<Reporting>) {
         loop {
             if let Ok(stream) = client::report(&self.place, &self.hello, self.patience.silence) {
                 self.talk(stream);
@@ -141,7 +136,7 @@ impl Shared {
     }
 
     /// Sends what happens, until the run is over or nobody reads any more.
-    fn talk(self: &Arc<Shared>, reader: BufReader<UnixStream>) {
+    fn talk(self: &Arc<Reporting>, reader: BufReader<UnixStream>) {
         let Ok(stream) = reader.get_ref().try_clone() else { return };
         let first = self.outbox().open();
         let own = self.clone();
@@ -236,7 +231,7 @@ mod tests {
         });
         let desk = Arc::new(Desk::within(false, time, time));
         desk.put(QuestionId(1), &Question::BurnNow { disc: DiscNo(1), used_percent: 40 });
-        let patience = Patience { retry: SHORT, silence: time };
+        let patience = Delays { retry: SHORT, silence: time };
         let (place, hello) = (HubPlace::read(Some(path)), Hello::new("burn", Path::new("/c")));
         let reporter = HubReporter::start_with(place, hello, desk.clone(), patience);
         let deadline = Deadline::after(LONG);

@@ -27,6 +27,11 @@ impl Moment {
         self.in_zone(TimeZone::system(), "%F %H:%M")
     }
 
+    /// The same of a date as text, such as `DISC.txt` has; what is not a date stays as it is.
+    pub fn local_minute_of(date: &str) -> String {
+        Moment::parse(date).map_or_else(|| date.to_owned(), Moment::local_minute)
+    }
+
     fn in_zone(self, zone: TimeZone, form: &str) -> String {
         match Timestamp::from_second(self.0) {
             Ok(time) => time.to_zoned(zone).strftime(form).to_string(),

@@ -22,10 +22,10 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::confinement;
+use super::confinement::syscalls::SyscallFilter;
 use super::fence::Fence;
 use super::passphrase::Secret;
 use super::stop::{Stop, Stopped};
-use super::syscalls::SyscallFilter;
 
 /// How often a silent child is looked at, and a wish to stop is noticed.
 pub(super) const TICK: Duration = Duration::from_millis(50);

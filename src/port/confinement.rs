@@ -9,7 +9,9 @@ use std::sync::{Mutex, PoisonError};
 use nix::libc;
 use nix::sys::resource::{Resource, setrlimit};
 
-use super::syscalls::SyscallFilter;
+use self::syscalls::SyscallFilter;
+
+pub(super) mod syscalls;
 
 /// This process can from now on reach nothing but its memory and what is open as standard input,
 /// output and error. Returns what the kernel refused, in words. To be called while the process has
@@ -40,10 +42,11 @@ fn close_others() -> io::Result<()> {
     }
 }
 
-type Listener = Box<dyn Fn(&str) + Send>;
+type MissingListener = Box<dyn Fn(&str) + Send>;
 
 /// Who is told, and what was told already: a repair is tried for each disc.
-static HEARING: Mutex<(Option<Listener>, BTreeSet<String>)> = Mutex::new((None, BTreeSet::new()));
+static HEARING: Mutex<(Option<MissingListener>, BTreeSet<String>)> =
+    Mutex::new((None, BTreeSet::new()));
 
 /// `tell` gets, once for each, the sentences that say what the kernel refused.
 pub fn tell_what_is_missing(tell: impl Fn(&str) + Send + 'static) {

@@ -25,10 +25,8 @@ pub mod process;
 pub mod question;
 #[cfg(test)]
 pub mod recorder;
-pub mod reporting_operator;
 pub mod rights;
 pub mod shell;
 pub mod stop;
-mod syscalls;
 pub mod trust;
 pub mod wanted;

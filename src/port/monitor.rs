@@ -18,7 +18,7 @@ use crate::model::{DiscNo, SetName};
 /// belongs. Called from several threads; cheap to clone.
 #[derive(Clone)]
 pub struct Monitor {
-    stream: Arc<EventStream>,
+    stream: Arc<RunStream>,
     task: Option<Arc<Task>>,
 }
 
@@ -41,7 +41,7 @@ pub struct NewTask {
 }
 
 #[derive(Default)]
-struct EventStream {
+struct RunStream {
     now: Mutex<Now>,
 }
 
@@ -180,7 +180,7 @@ impl Default for Monitor {
     }
 }
 
-impl EventStream {
+impl RunStream {
     fn now(&self) -> MutexGuard<'_, Now> {
         // The state is whole between any two events.
         self.now.lock().unwrap_or_else(PoisonError::into_inner)

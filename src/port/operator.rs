@@ -4,6 +4,8 @@ use super::passphrase::{PassphraseRequest, Secret};
 use super::question::{Answer, Asked, Question};
 use super::wanted::InsertRequest;
 
+pub mod reporting;
+
 /// The person, or the lack of one. Asked from several threads; nobody gets two questions at once.
 ///
 /// The engine calls [`ask`](Operator::ask) and [`passphrase`](Operator::passphrase), which give what

@@ -9,15 +9,15 @@ const GENERATOR: u32 = 0x1100B;
 /// Elements beside zero.
 const ORDER: u32 = 65_535;
 
-struct Tables {
+struct FieldTables {
     powers: Vec<u16>,
     logarithms: Vec<u16>,
 }
 
-fn tables() -> &'static Tables {
-    static TABLES: OnceLock<Tables> = OnceLock::new();
+fn tables() -> &'static FieldTables {
+    static TABLES: OnceLock<FieldTables> = OnceLock::new();
     TABLES.get_or_init(|| {
-        let mut tables = Tables { powers: vec![0; 65_536], logarithms: vec![0; 65_536] };
+        let mut tables = FieldTables { powers: vec![0; 65_536], logarithms: vec![0; 65_536] };
         let mut element: u32 = 1;
         for power in 0..ORDER {
             tables.powers[power as usize] = element as u16;

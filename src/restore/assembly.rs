@@ -90,12 +90,12 @@ enum PartState {
     Missing,
     /// A thread is at it.
     InHand,
-    There(Stretch),
+    There(WholeRange),
 }
 
 /// Bytes of the content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Stretch {
+struct WholeRange {
     begin: u64,
     end: u64,
 }
@@ -167,7 +167,7 @@ impl Assembly {
         state.has_holes |= is_taken && member.sparse.is_some();
         state.has_end |= is_taken && written == self.size;
         state.parts[part] = match is_taken {
-            true => PartState::There(Stretch { begin, end: at }),
+            true => PartState::There(WholeRange { begin, end: at }),
             false => PartState::Missing,
         };
         if let Some(before) = before {

@@ -183,8 +183,8 @@ mod tests {
     use super::*;
     use crate::model::{CopyPlace, CopyPlaces, DiscList, DiscNo, Sectors, SetName};
     use crate::port::monitor::Monitor;
+    use crate::port::operator::reporting::ReportingOperator;
     use crate::port::passphrase::PassphraseOf;
-    use crate::port::reporting_operator::ReportingOperator;
     use crate::port::wanted::WantedBlank;
     use crate::port::wanted::WantedMedium;
     use crate::port::wanted::{DiscChoice, WantedDisc};

@@ -115,6 +115,7 @@ fn path_line(row: &SnapshotRow) -> String {
         Note::None => {}
         Note::Changed => line += "  (changed while it was read)",
         Note::Stale(date) => {
+            let date = Moment::local_minute_of(date);
             line += &format!("  (could not be read; as of {})", shown(date.as_bytes()))
         }
     }
@@ -224,7 +225,10 @@ mod tests {
         assert!(path_line(&link).ends_with("  l -> to\\n\n"));
         let mut file = file_on(&[1], true);
         file.note = Note::Stale("2026-01-01T00:00:00Z".to_owned());
-        assert!(path_line(&file).contains("as of 2026-01-01"));
+        let local = Moment::parse("2026-01-01T00:00:00Z").unwrap().local_minute();
+        assert!(path_line(&file).contains(&format!("as of {local})")));
+        file.note = Note::Stale("x\u{1b}".to_owned());
+        assert!(path_line(&file).contains("as of x\\u{1b})"), "what is not a date stays as it is");
     }
 
     #[test]

@@ -7,11 +7,10 @@ use super::events::{
     count_event, disc_event, end_event, note_event, progress_event, task_event, trouble_event,
 };
 use super::lock::locked;
+use super::messages::{Messages, kind_of_notice, kind_of_trouble};
 use super::pace::{RateWindow, duration};
-use super::repeats::{Repeats, kind_of_notice, kind_of_trouble};
 use super::run::RunProgress;
 use super::screen::Screen;
-use super::troubles::Troubles;
 use super::words;
 use crate::model::Bytes;
 use crate::port::clock::Moment;
@@ -66,8 +65,7 @@ pub struct Reporter {
     run_bar: Mutex<Option<ProgressBar>>,
     /// Those that worked so far: where there are several, each line names its own.
     drives: Mutex<BTreeSet<String>>,
-    repeats: Mutex<Repeats>,
-    troubles: Mutex<Troubles>,
+    messages: Mutex<Messages>,
     /// Messages of one kind are not shortened.
     shows_all: bool,
 }
@@ -108,8 +106,7 @@ impl Reporter {
             run: Mutex::default(),
             run_bar: Mutex::default(),
             drives: Mutex::default(),
-            repeats: Mutex::default(),
-            troubles: Mutex::default(),
+            messages: Mutex::default(),
             shows_all: false,
         }
     }
@@ -121,13 +118,19 @@ impl Reporter {
 
     /// Says how many messages were left out: at the end of the work, before its result.
     pub fn say_left_out(&self) {
-        let lines = locked(&self.repeats).take_lines();
+        let lines = locked(&self.messages).take_left_out();
         lines.iter().for_each(|line| self.screen.say(line));
     }
 
-    /// What went wrong, once more; see [`Troubles::last_words`].
+    /// What went wrong, and how much; see [`Messages::last_words`].
     pub fn last_words(&self, count: Option<String>) -> String {
-        locked(&self.troubles).last_words(count)
+        locked(&self.messages).last_words(count)
+    }
+
+    /// What is not a problem.
+    fn say(&self, line: &str) {
+        locked(&self.messages).follow();
+        self.screen.say(line);
     }
 
     /// Events are a courtesy: the run does not fail because nobody reads them any more.
@@ -158,7 +161,7 @@ impl Reporter {
         locked(&self.run).begun(now);
         self.draw_run(now);
         if self.show == Show::Lines {
-            self.screen.say(&task_line(task, self.has_several_drives()));
+            self.say(&task_line(task, self.has_several_drives()));
         }
         let running = self.bar(task, now);
         locked(&self.running).insert(task.id, running);
@@ -229,7 +232,7 @@ impl Reporter {
         }
         if self.show == Show::Lines && now.0 - running.lined.0 >= LINES_APART {
             running.lined = now;
-            self.screen.say(&running.line(now, self.has_several_drives()));
+            self.say(&running.line(now, self.has_several_drives()));
         }
     }
 
@@ -271,7 +274,7 @@ impl Reporter {
             self.event(event);
         }
         match (self.show, line) {
-            (Show::Lines, Some(line)) if is_next => self.screen.say(&line),
+            (Show::Lines, Some(line)) if is_next => self.say(&line),
             (Show::Bar, _) => self.draw_run(now),
             _ => {}
         }
@@ -303,24 +306,25 @@ impl Reporter {
         if self.show != Show::Nothing {
             let text = words::notice(notice);
             let kind = kind_of_notice(notice).map(|kind| format!("notice: {kind}"));
-            self.say_unless_repeated(kind, &text, &text);
+            if self.is_shown(kind, &text) {
+                self.say(&text);
+            }
             self.event(note_event(notice, &text));
         }
     }
 
     fn trouble(&self, trouble: &Trouble) {
-        locked(&self.troubles).keep(trouble);
-        let kind = Some(kind_of_trouble(trouble));
-        self.say_unless_repeated(kind, trouble.what.words(), &words::trouble(trouble));
+        locked(&self.messages).keep(trouble);
+        if self.is_shown(Some(kind_of_trouble(trouble)), trouble.what.words()) {
+            self.screen.say(&words::trouble(trouble));
+        }
         self.always(&trouble_event(trouble));
     }
 
-    /// For people; programs get every one.
-    fn say_unless_repeated(&self, kind: Option<String>, sample: &str, text: &str) {
+    /// To people; programs get every one.
+    fn is_shown(&self, kind: Option<String>, sample: &str) -> bool {
         let kind = kind.filter(|_| !self.shows_all);
-        if kind.is_none_or(|kind| locked(&self.repeats).is_shown(kind, sample)) {
-            self.screen.say(text);
-        }
+        kind.is_none_or(|kind| locked(&self.messages).is_shown(kind, sample))
     }
 }
 

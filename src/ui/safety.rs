@@ -337,6 +337,7 @@ impl Row for FileSafetyLine {
             match &self.stale {
                 None => shown(&self.path),
                 Some(date) => {
+                    let date = Moment::local_minute_of(date);
                     let date = shown(date.as_bytes());
                     format!("{} (could not be read; as of {date})", shown(&self.path))
                 }

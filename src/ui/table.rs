@@ -165,14 +165,14 @@ mod tests {
         assert_eq!(results.text(), "FRUIT        COUNT\npear             7\nÄpfel\\u{1b}  12345\n");
     }
 
-    struct Shelved(&'static str, &'static str, &'static str);
+    struct FruitRow(&'static str, &'static str, &'static str);
 
-    impl Object for Shelved {
+    impl Object for FruitRow {
         type Json = ();
         fn object(&self) {}
     }
 
-    impl Row for Shelved {
+    impl Row for FruitRow {
         const HEADINGS: &'static [&'static str] = &["FRUIT", "COLOUR", "SHELF"];
         const NUMBERS: &'static [usize] = &[];
         const MINOR: &'static [usize] = &[1];
@@ -183,14 +183,14 @@ mod tests {
 
     #[test]
     fn columns_without_content_are_left_out() {
-        let text = table(&[Shelved("-", "", "A"), Shelved("fig", "-", "-")], None);
+        let text = table(&[FruitRow("-", "", "A"), FruitRow("fig", "-", "-")], None);
         assert_eq!(text, "FRUIT  SHELF\n-      A\nfig    -\n");
-        assert_eq!(table(&[Shelved("-", "", "-")], None), "FRUIT\n-\n");
+        assert_eq!(table(&[FruitRow("-", "", "-")], None), "FRUIT\n-\n");
     }
 
     #[test]
     fn a_narrow_terminal_costs_minor_columns_and_then_the_end_of_the_last() {
-        let rows = [Shelved("pear", "green", "the upper one")];
+        let rows = [FruitRow("pear", "green", "the upper one")];
         let all = "FRUIT  COLOUR  SHELF\npear   green   the upper one\n";
         assert_eq!(table(&rows, None), all);
         assert_eq!(table(&rows, Some(28)), all);
@@ -198,7 +198,7 @@ mod tests {
         assert_eq!(table(&rows, Some(20)), "FRUIT  SHELF\npear   the upper one\n");
         assert_eq!(table(&rows, Some(19)), "FRUIT  SHELF\npear   the upper o…\n");
         // A long cell takes no column from the others.
-        let long = [Shelved("pear", "green", "the upper one in the hall, behind the door")];
+        let long = [FruitRow("pear", "green", "the upper one in the hall, behind the door")];
         let text = table(&long, Some(31));
         assert_eq!(text, "FRUIT  COLOUR  SHELF\npear   green   the upper one i…\n");
     }
@@ -206,7 +206,7 @@ mod tests {
     #[test]
     fn the_width_is_that_of_the_terminal_of_the_screen() {
         let (screen, shown) = terminal(10);
-        print(&screen, &[Shelved("pear", "-", "the upper one")]).unwrap();
+        print(&screen, &[FruitRow("pear", "-", "the upper one")]).unwrap();
         assert_eq!(shown.text(), "FRUIT  SH…\npear   th…\n");
     }
 

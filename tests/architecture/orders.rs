@@ -62,10 +62,7 @@ pub const ORDERS: [LevelOrder; 7] = [
             ("terminal and screen", &["keyboard", "lock", "screen", "styled", "table", "terminal"]),
             (
                 "the talk with a person",
-                &[
-                    "ask", "asked", "events", "exit", "json", "pace", "progress", "repeats", "run",
-                    "troubles",
-                ],
+                &["ask", "asked", "events", "exit", "json", "messages", "pace", "progress", "run"],
             ),
             (
                 "what results look like",

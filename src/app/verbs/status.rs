@@ -94,7 +94,7 @@ fn file_line(file: FileSafety, now: Moment) -> FileSafetyLine {
     }
 }
 
-/// The blank for the first disc that waits for one, or for another copy. Whoever has one in progress
+/// The blank for the first disc that waits for one, or for another copy. Whoever has a disc in progress
 /// asks for its blanks.
 fn wanted(glance: &SetGlance) -> Option<String> {
     use crate::catalog::DiscState::{Failed, Staged};

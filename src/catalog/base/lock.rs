@@ -60,23 +60,23 @@ fn range_of(part: Part) -> (i64, i64) {
 
 /// A writer's line: `4711 0 set:1 disc:1:7`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Line {
+struct LockLine {
     pid: u32,
     /// `None`: of a former coldcut, which had no seats; it was killed.
     seat: Option<u32>,
     parts: Vec<Part>,
 }
 
-impl Line {
-    fn parse(line: &str) -> Option<Line> {
+impl LockLine {
+    fn parse(line: &str) -> Option<LockLine> {
         let mut words = line.split_ascii_whitespace();
         let pid = words.next()?.parse().ok()?;
         let seat = words.next().map(|seat| seat.parse().ok());
-        Some(Line { pid, seat: seat.flatten(), parts: words.filter_map(Part::parse).collect() })
+        Some(LockLine { pid, seat: seat.flatten(), parts: words.filter_map(Part::parse).collect() })
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for LockLine {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         write!(f, "{}", self.pid)?;
         self.seat.iter().try_for_each(|seat| write!(f, " {seat}"))?;
@@ -94,7 +94,7 @@ pub(in crate::catalog) struct CatalogLock {
     /// What this writer holds. Also keeps this process's threads apart: to the kernel they are one.
     parts: Mutex<Vec<Part>>,
     /// Lines of processes that were killed, as they were found.
-    left: Vec<Line>,
+    left: Vec<LockLine>,
 }
 
 impl CatalogLock {
@@ -134,7 +134,7 @@ impl CatalogLock {
         let taken = |seat: &u32| lines.iter().any(|line| line.seat == Some(*seat));
         self.seat = (0..u32::MAX).find(|seat| !taken(seat)).unwrap_or(u32::MAX);
         range_lock(&self.file, libc::F_WRLCK, (seat_place(self.seat), 1))?;
-        let line = Line { pid: std::process::id(), seat: Some(self.seat), parts: Vec::new() };
+        let line = LockLine { pid: std::process::id(), seat: Some(self.seat), parts: Vec::new() };
         lines.push(line);
         write_lines(&self.file, &lines)
     }
@@ -196,7 +196,7 @@ impl CatalogLock {
     /// The process that holds this, as far as its line says so already.
     fn holder(&self, part: Part) -> Option<u32> {
         let lines = lines(&self.file).ok()?;
-        let holds = |line: &&Line| line.parts.iter().any(|held| held.meets(part));
+        let holds = |line: &&LockLine| line.parts.iter().any(|held| held.meets(part));
         alive(&self.file, &lines)
             .filter(|line| line.seat != Some(self.seat))
             .find(holds)
@@ -210,7 +210,7 @@ impl CatalogLock {
         })
     }
 
-    fn change_lines(&self, change: impl FnOnce(&mut Vec<Line>)) -> io::Result<()> {
+    fn change_lines(&self, change: impl FnOnce(&mut Vec<LockLine>)) -> io::Result<()> {
         let _lines = Byte::wait(&self.file, place::LINES)?;
         let mut lines = lines(&self.file)?;
         change(&mut lines);
@@ -319,7 +319,7 @@ fn is_locked(file: &File, at: i64) -> bool {
 }
 
 /// The lines of writers that live.
-fn alive<'a>(file: &'a File, lines: &'a [Line]) -> impl Iterator<Item = &'a Line> {
+fn alive<'a>(file: &'a File, lines: &'a [LockLine]) -> impl Iterator<Item = &'a LockLine> {
     lines.iter().filter(|line| line.seat.is_some_and(|seat| is_locked(file, seat_place(seat))))
 }
 
@@ -339,7 +339,7 @@ pub(in crate::catalog) fn held(catalog: &Path) -> Vec<Part> {
 /// More than this is not a lock file of coldcut's.
 const LONGEST: u64 = 1 << 20;
 
-fn lines(file: &File) -> io::Result<Vec<Line>> {
+fn lines(file: &File) -> io::Result<Vec<LockLine>> {
     let length = file.metadata()?.len().min(LONGEST);
     let mut text = vec![0; usize::try_from(length).unwrap_or(0)];
     let mut read = 0;
@@ -349,11 +349,11 @@ fn lines(file: &File) -> io::Result<Vec<Line>> {
             more => read += more,
         }
     }
-    Ok(String::from_utf8_lossy(&text[..read]).lines().filter_map(Line::parse).collect())
+    Ok(String::from_utf8_lossy(&text[..read]).lines().filter_map(LockLine::parse).collect())
 }
 
 /// First the new lines, then the end: of a process that dies in between, no line is lost.
-fn write_lines(file: &File, lines: &[Line]) -> io::Result<()> {
+fn write_lines(file: &File, lines: &[LockLine]) -> io::Result<()> {
     let text: String = lines.iter().map(|line| format!("{line}\n")).collect();
     file.write_all_at(text.as_bytes(), 0)?;
     file.set_len(text.len() as u64)
@@ -500,11 +500,11 @@ mod tests {
     #[test]
     fn a_line_is_read_as_it_was_written_and_anything_else_is_no_line() {
         for text in ["4711", "4711 0", "4711 3 set:1 disc:1:7 discs:4"] {
-            assert_eq!(Line::parse(text).unwrap().to_string(), text);
+            assert_eq!(LockLine::parse(text).unwrap().to_string(), text);
         }
         for odd in ["", "x", "-1", "disc:1:7"] {
-            assert_eq!(Line::parse(odd), None, "{odd}");
+            assert_eq!(LockLine::parse(odd), None, "{odd}");
         }
-        assert_eq!(Line::parse("1 2 odd:3 disc:1 disc:1:7").unwrap().parts.len(), 1);
+        assert_eq!(LockLine::parse("1 2 odd:3 disc:1 disc:1:7").unwrap().parts.len(), 1);
     }
 }

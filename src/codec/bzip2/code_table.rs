@@ -29,16 +29,16 @@ pub(super) const NO_SYMBOL: u16 = MAX_ALPHABET as u16;
 ///      26-27  count of symbols, 0 to 2
 /// ```
 #[derive(Clone, Copy, Default)]
-struct Entry(u32);
+struct LookupEntry(u32);
 
-impl Entry {
-    fn one(symbol: u16, bits: u32) -> Entry {
-        Entry(u32::from(symbol) | bits << 18 | bits << 22 | 1 << 26)
+impl LookupEntry {
+    fn one(symbol: u16, bits: u32) -> LookupEntry {
+        LookupEntry(u32::from(symbol) | bits << 18 | bits << 22 | 1 << 26)
     }
 
-    fn and(self, second: Entry) -> Entry {
+    fn and(self, second: LookupEntry) -> LookupEntry {
         let both = self.bits() + second.bits();
-        Entry(self.0 & 0x3f_ffff | (second.0 & 0x1ff) << 9 | both << 22 | 2 << 26)
+        LookupEntry(self.0 & 0x3f_ffff | (second.0 & 0x1ff) << 9 | both << 22 | 2 << 26)
     }
 
     #[inline(always)]
@@ -77,7 +77,7 @@ struct SameLength {
 }
 
 pub(super) struct CodeTable {
-    lookup: [Entry; LOOKUPS],
+    lookup: [LookupEntry; LOOKUPS],
     /// By the length of a code.
     lengths: [SameLength; MAX_CODE_BITS as usize + 1],
     /// In the order of their codes.
@@ -87,7 +87,7 @@ pub(super) struct CodeTable {
 impl CodeTable {
     pub fn new() -> CodeTable {
         CodeTable {
-            lookup: [Entry::default(); LOOKUPS],
+            lookup: [LookupEntry::default(); LOOKUPS],
             lengths: [SameLength::default(); MAX_CODE_BITS as usize + 1],
             symbols: [0; MAX_ALPHABET],
         }
@@ -127,10 +127,10 @@ impl CodeTable {
                 break;
             }
             let end = at + (1 << (LOOKUP_BITS - bits)); // at most LOOKUPS: `at` is a multiple of the step
-            self.lookup[at..end].fill(Entry::one(symbol, bits));
+            self.lookup[at..end].fill(LookupEntry::one(symbol, bits));
             at = end;
         }
-        self.lookup[at..].fill(Entry::default());
+        self.lookup[at..].fill(LookupEntry::default());
     }
 
     /// Adds second symbols.

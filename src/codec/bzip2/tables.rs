@@ -22,7 +22,7 @@ const COST_BITS: usize = 10;
 const SLOTS: usize = 512;
 
 /// How often each symbol is written by each table.
-type Counts = [[u32; SLOTS]; MAX_TABLES];
+type SymbolCounts = [[u32; SLOTS]; MAX_TABLES];
 
 /// The tables of a block.
 pub struct Tables {
@@ -76,7 +76,7 @@ impl Tables {
     }
 
     /// Chooses the table of each group, and counts what each table has to write.
-    fn select(&mut self, symbols: &[u16]) -> Counts {
+    fn select(&mut self, symbols: &[u16]) -> SymbolCounts {
         let costs = self.costs();
         let mut counts = [[0; SLOTS]; MAX_TABLES];
         let mut last = 0;
@@ -101,14 +101,14 @@ impl Tables {
         costs
     }
 
-    fn improve(&mut self, counts: &Counts) {
+    fn improve(&mut self, counts: &SymbolCounts) {
         for (lengths, counts) in self.lengths.iter_mut().zip(counts).take(self.count) {
             huffman::lengths(&counts[..self.alphabet], lengths);
         }
     }
 
     /// Bits of the selectors, the tables and the symbols.
-    fn bits(&self, counts: &Counts) -> u64 {
+    fn bits(&self, counts: &SymbolCounts) -> u64 {
         let selectors: u64 = self.selector_ranks().map(|rank| u64::from(rank) + 1).sum();
         let table = |(lengths, counts)| table_bits(lengths) + symbol_bits(lengths, counts);
         selectors

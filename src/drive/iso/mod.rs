@@ -21,5 +21,5 @@ pub(super) use listing::{IsoFault, Listing, MediumReader};
 
 /// Lists the regular files of a volume. Links and devices are nothing that a coldcut disc has.
 pub(super) fn list(read: &MediumReader, stop: &Stop) -> Result<Listing, IsoFault> {
-    walk::Walk::over(read, stop)?.run()
+    walk::IsoWalk::over(read, stop)?.run()
 }

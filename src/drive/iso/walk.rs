@@ -41,7 +41,7 @@ struct Begun {
     file: DiscFile,
 }
 
-pub(super) struct Walk<'a> {
+pub(super) struct IsoWalk<'a> {
     read: &'a MediumReader<'a>,
     stop: &'a Stop,
     volume: Descriptor,
@@ -61,9 +61,9 @@ pub(super) struct Walk<'a> {
     complaints: usize,
 }
 
-impl<'a> Walk<'a> {
+impl<'a> IsoWalk<'a> {
     /// Reads the volume descriptor.
-    pub fn over(read: &'a MediumReader<'a>, stop: &'a Stop) -> Result<Walk<'a>, IsoFault> {
+    pub fn over(read: &'a MediumReader<'a>, stop: &'a Stop) -> Result<IsoWalk<'a>, IsoFault> {
         stop.check()?;
         let number = descriptor::SECTOR_NUMBER;
         let volume = match sector(read, number)? {
@@ -74,7 +74,7 @@ impl<'a> Walk<'a> {
         };
         let (start, length) = volume.root;
         let root = IsoDirectory { path: String::new(), start, length, depth: 0 };
-        Ok(Walk {
+        Ok(IsoWalk {
             read,
             stop,
             volume,

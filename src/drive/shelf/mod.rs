@@ -33,7 +33,7 @@ use label::check_label;
 pub use marks::{Holds, is_marked, is_own_file, look_into};
 pub(super) use names::{bad_sectors_of, is_image, vanishing_of};
 use names::{free_failed_name, image_name, is_failed, is_first_medium, is_part, parse_name, title};
-use write::{Part, WrittenImage};
+use write::{PartialImage, WrittenImage};
 
 /// The shelf is this writer's. Given up by name: a program that another thread is just starting
 /// holds the directory open, too, until it is what it is to become (flock(2)).
@@ -298,7 +298,7 @@ impl Drive for Shelf {
         self.remove_left_overs(&dir)?;
         self.mark(&dir)?;
         self.check_space(job.sectors.bytes())?;
-        let part = Part::new_in(&dir, &job.label)?;
+        let part = PartialImage::new_in(&dir, &job.label)?;
         let burned = part.burn(job, &watch, stop);
         if burned.is_err() {
             part.remove();

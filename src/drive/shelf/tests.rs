@@ -122,7 +122,7 @@ fn two_writers_do_not_share_a_shelf() {
     let shelf = Shelf::open(bench.0.path()).unwrap();
     let lock = shelf.lock(&shelf.hold().unwrap()).unwrap();
     let dir = shelf.hold().unwrap();
-    let in_work = Part::new_in(&dir, &label(2)).unwrap();
+    let in_work = PartialImage::new_in(&dir, &label(2)).unwrap();
     let error = burn(&mut *bench.drive(), &staged(1).job).unwrap_err();
     assert!(matches!(error, DriveError::Busy(_)), "{error}");
     assert!(
@@ -160,7 +160,7 @@ fn an_image_never_takes_the_name_of_another() {
     let bench = bench();
     let shelf = Shelf::open(bench.dir()).unwrap();
     let dir = shelf.hold().unwrap();
-    let part = Part::new_in(&dir, &label(1)).unwrap();
+    let part = PartialImage::new_in(&dir, &label(1)).unwrap();
     let image = bench.dir().join("image");
     fs::write(&image, "old").unwrap();
     let refused = part.publish(OsStr::new("image"));
@@ -175,14 +175,14 @@ fn what_is_written_has_a_name_that_nobody_knows_before() {
     let bench = bench();
     let shelf = Shelf::open(bench.dir()).unwrap();
     let dir = shelf.hold().unwrap();
-    let parts = [1, 1].map(|n| Part::new_in(&dir, &label(n)).unwrap());
+    let parts = [1, 1].map(|n| PartialImage::new_in(&dir, &label(n)).unwrap());
     let names = names(&bench);
     assert_eq!(names.len(), 2, "{names:?}");
     for name in names {
         let disc = names::parse_part(&name);
         assert_eq!(disc, Some((label(1).set, label(1).number)), "{name}");
     }
-    parts.iter().for_each(Part::remove);
+    parts.iter().for_each(PartialImage::remove);
     assert_eq!(fs::read_dir(bench.dir()).unwrap().count(), 0);
 }
 

@@ -21,17 +21,17 @@ use crate::port::held_dir::HeldDir;
 use crate::port::stop::Stop;
 
 /// An image that is being written.
-pub(super) struct Part<'a> {
+pub(super) struct PartialImage<'a> {
     dir: &'a HeldDir,
     name: OsString,
     file: File,
 }
 
-impl<'a> Part<'a> {
-    pub fn new_in(dir: &'a HeldDir, label: &DiscIdentity) -> Result<Part<'a>, DriveError> {
+impl<'a> PartialImage<'a> {
+    pub fn new_in(dir: &'a HeldDir, label: &DiscIdentity) -> Result<PartialImage<'a>, DriveError> {
         let name = part_name(label);
         let file = dir.create(&name).map_err(DriveError::io("make", dir.path().join(&name)))?;
-        Ok(Part { dir, name, file })
+        Ok(PartialImage { dir, name, file })
     }
 
     fn path(&self) -> PathBuf {
@@ -91,7 +91,7 @@ impl WrittenImage {
     }
 }
 
-impl Part<'_> {
+impl PartialImage<'_> {
     /// Writes the image under its temporary name, and makes it durable.
     fn write(&self, job: &BurnJob, watch: &dyn Fn(News), stop: &Stop) -> Result<(), DriveError> {
         let file = &self.file;
@@ -183,7 +183,7 @@ impl Part<'_> {
 
 fn copy_image(
     image: &Path,
-    part: &Part,
+    part: &PartialImage,
     watch: &dyn Fn(News),
     stop: &Stop,
 ) -> Result<(), DriveError> {

@@ -5,11 +5,11 @@ use std::path::Path;
 use crate::model::{Bytes, Reason, RunRefusal, SnapshotSeq, plural};
 use crate::port::clock::Moment;
 
-/// `the source /x is empty; snapshot 6, of 2026-11-22T23:05:33Z, had 5 files, 4.2 MB`.
+/// `the source /x is empty; snapshot 6, of 2026-11-22 23:05, had 5 files, 4.2 MB`.
 pub fn refusal_words(why: &RunRefusal, source: &Path, last: SnapshotSeq, date: Moment) -> String {
     let files = |count: u64, bytes: Bytes| format!("{}, {bytes}", plural(count, "file", "files"));
     let shown = source.display();
-    let had = format!("snapshot {last}, of {date}, had");
+    let had = format!("snapshot {last}, of {}, had", date.local_minute());
     match &why.reason {
         Reason::Empty => {
             format!("the source {shown} is empty, but {had} {}", files(why.of_files, why.of_bytes))

@@ -46,16 +46,16 @@ pub struct Beside<'a> {
     pub images: usize,
     /// So many discs may be with the drives before the next one is handed over.
     room: Cell<usize>,
-    lines: Vec<DriveLine>,
+    lines: Vec<DriveQueue>,
     calls: Receiver<Call>,
     dispatcher: RefCell<Dispatcher>,
-    discs: RefCell<BTreeMap<DiscNo, DiscInWork>>,
+    discs: RefCell<BTreeMap<DiscNo, BurningDisc>>,
     /// What ended the run came from a drive.
     is_failed: Cell<bool>,
 }
 
 /// How one drive is spoken to.
-struct DriveLine {
+struct DriveQueue {
     title: String,
     jobs: Sender<Job>,
     /// Of the job that it has.
@@ -65,7 +65,7 @@ struct DriveLine {
 }
 
 /// A disc that the drives have.
-struct DiscInWork {
+struct BurningDisc {
     order: Arc<BurnOrder>,
     copies: SharedCopies,
     /// Somebody counted it as begun.
@@ -91,7 +91,7 @@ pub fn beside<T>(
             let (jobs, ordered) = channel();
             let is_watched = drives.have_hands() && !is_one;
             let (title, places) = (drives.burner.title(), places(&mut *drives.burner));
-            lines.push(DriveLine { title, jobs, recall: RefCell::default(), places });
+            lines.push(DriveQueue { title, jobs, recall: RefCell::default(), places });
             let station = Station { staging, set, drives, context };
             let called = called.clone();
             scope.spawn(move || serve(station, DriveNo(at), is_watched, &ordered, &called));
@@ -156,7 +156,7 @@ impl Beside<'_> {
     }
 
     fn keeper(&self, medium: &Carrier) -> Option<DriveNo> {
-        let keeps = |line: &DriveLine| line.places.iter().any(|place| place.is_where(medium));
+        let keeps = |line: &DriveQueue| line.places.iter().any(|place| place.is_where(medium));
         self.lines.iter().position(keeps).map(DriveNo)
     }
 
@@ -207,7 +207,7 @@ impl Beside<'_> {
             return Ok(());
         }
         let copies = SharedCopies::new(order.copies.clone());
-        let in_work = DiscInWork { order: Arc::new(order), copies, is_counted };
+        let in_work = BurningDisc { order: Arc::new(order), copies, is_counted };
         self.discs.borrow_mut().insert(disc, in_work);
         self.dispatcher.borrow_mut().add(disc, spec);
         self.hand_out()

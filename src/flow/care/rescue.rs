@@ -209,7 +209,7 @@ impl RescueImage {
         request: &RescueRequest,
         context: Context,
     ) -> Result<(), FlowError> {
-        let held = Held::over(context.monitor);
+        let held = HeldEvents::over(context.monitor);
         // Said once, and not by who looks for damage.
         let trust = Trust { accept_plain: discs_of(&self.path, context)?, ..request.trust.clone() };
         let monitor = context.monitor.apart(held.clone());
@@ -422,14 +422,14 @@ fn damaged(found: &VerifyReport, files: usize) -> Option<usize> {
 }
 
 /// Keeps words back that may turn out to be out of date; the rest is passed on.
-struct Held {
+struct HeldEvents {
     to: Monitor,
     heard: Heard,
 }
 
-impl Held {
-    fn over(monitor: &Monitor) -> Arc<Held> {
-        Arc::new(Held { to: monitor.clone(), heard: Heard::default() })
+impl HeldEvents {
+    fn over(monitor: &Monitor) -> Arc<HeldEvents> {
+        Arc::new(HeldEvents { to: monitor.clone(), heard: Heard::default() })
     }
 
     fn tell_notes(&self) {
@@ -446,7 +446,7 @@ impl Held {
     }
 }
 
-impl Listener for Held {
+impl Listener for HeldEvents {
     fn hear(&self, event: &Event) {
         match event {
             Event::Note(_) | Event::Trouble(_) => self.heard.hear(event),

@@ -27,7 +27,7 @@ struct Looked {
 }
 
 /// What a drive asks for, until it is inserted or no longer wanted.
-struct Call<'c> {
+struct DriveCall<'c> {
     context: Context<'c>,
     open: Option<(DiscNo, InsertRequest)>,
     /// For which disc the deadline is.
@@ -35,7 +35,7 @@ struct Call<'c> {
     deadline: Deadline,
 }
 
-impl Call<'_> {
+impl DriveCall<'_> {
     /// Asks for this disc, if it is not asked for already; without one, for nothing.
     fn make(&mut self, wanted: Option<(DiscNo, InsertRequest)>) {
         if self.open.as_ref().map(|(disc, _)| disc) == wanted.as_ref().map(|(disc, _)| disc) {
@@ -74,7 +74,7 @@ impl Call<'_> {
     }
 }
 
-impl Drop for Call<'_> {
+impl Drop for DriveCall<'_> {
     fn drop(&mut self) {
         self.withdraw();
     }
@@ -128,7 +128,7 @@ impl AtOnce<'_> {
     ) -> Result<Option<(DiscNo, FoundSet)>, FlowError> {
         let context = self.context;
         let deadline = context.wait_limit.deadline();
-        let mut call = Call { context, open: None, wished: None, deadline };
+        let mut call = DriveCall { context, open: None, wished: None, deadline };
         let mut looked = self.look_into(at, None)?;
         let mut is_open = false;
         loop {
@@ -185,7 +185,7 @@ impl AtOnce<'_> {
         &self,
         at: &mut PlacedDrive,
         refusal: Option<&FlowError>,
-        call: &Call,
+        call: &DriveCall,
     ) -> Result<(), FlowError> {
         let (context, is_asked) = (self.context, call.open.is_some());
         let (Some(refusal), Some(slot)) = (refusal, at.drive.slot()) else {
@@ -199,7 +199,7 @@ impl AtOnce<'_> {
         &self,
         place: PlaceNo,
         wanted: Option<(DiscNo, InsertRequest)>,
-        call: &mut Call,
+        call: &mut DriveCall,
         refusal: Option<FlowError>,
     ) {
         let asked = call.open.is_some();
@@ -225,7 +225,11 @@ impl AtOnce<'_> {
 
     /// What is in the drive. `call`: it was inserted while that was asked for, or (an empty one)
     /// while another drive asked.
-    fn look_into(&self, at: &mut PlacedDrive, call: Option<&Call>) -> Result<Looked, FlowError> {
+    fn look_into(
+        &self,
+        at: &mut PlacedDrive,
+        call: Option<&DriveCall>,
+    ) -> Result<Looked, FlowError> {
         let (context, deadline) = (self.context, self.context.wait_limit.deadline());
         let found = when_free(context, &deadline, || Ok(at.drive.discs()?));
         let refusal = match found {
@@ -255,7 +259,7 @@ impl AtOnce<'_> {
         &self,
         at: &mut PlacedDrive,
         mut found: Discs,
-        call: Option<&Call>,
+        call: Option<&DriveCall>,
     ) -> Result<FlowError, FlowError> {
         let drive = at.drive.title();
         if let Some(problem) = found.problems.pop() {
@@ -268,7 +272,7 @@ impl AtOnce<'_> {
         })
     }
 
-    fn refused(&self, drive: String, found: String, call: Option<&Call>) -> FlowError {
+    fn refused(&self, drive: String, found: String, call: Option<&DriveCall>) -> FlowError {
         let asked = call.and_then(|call| call.open.as_ref()).map(|(_, asked)| asked.wanted.clone());
         let set: &SetName = &self.found_set.name;
         let wanted = asked.unwrap_or_else(|| WantedMedium::any(Some(set), DiscChoice::Next));
@@ -281,7 +285,7 @@ impl AtOnce<'_> {
         &self,
         at: &PlacedDrive,
         inventory: Inventory,
-        call: Option<&Call>,
+        call: Option<&DriveCall>,
     ) -> Result<Looked, FlowError> {
         let words = inventory.words();
         let mend = |disc: &dyn DiscReader| self.repairer.repaired(disc);

@@ -27,7 +27,7 @@ use crate::flow::care::verify::{CheckedDisc, VerifyRequest, verify_from};
 use crate::flow::drill::{drill_without_keys, refuse_unreadable};
 use crate::flow::library::insertion::{Came, comes_back, put_away};
 use crate::flow::library::inventory::Trust;
-use crate::flow::service::watched_discs::{NextDisc, Share, Taken, WatchedDiscs};
+use crate::flow::service::watched_discs::{NextDisc, Share, TakenDisc, WatchedDiscs};
 use crate::flow::staging::area::{Staging, label};
 use crate::flow::staging::lost::lost_discs;
 use crate::flow::{Context, FlowError};
@@ -339,9 +339,9 @@ impl<'a> Watch<'a> {
             opened => opened?,
         };
         let share = match self.discs.take(&catalog, discs, self.context)? {
-            Taken::Share(share) => share,
-            Taken::InWork => return Ok(pause(LOOK, self.context.stop)?),
-            Taken::InUse(what, pid) => return self.wait_for(what, pid),
+            TakenDisc::Share(share) => share,
+            TakenDisc::InWork => return Ok(pause(LOOK, self.context.stop)?),
+            TakenDisc::InUse(what, pid) => return self.wait_for(what, pid),
         };
         self.discs.has_medium(self.number);
         self.said = None;

@@ -30,13 +30,13 @@ pub(super) struct WatchedDiscs(Mutex<InWork>);
 
 #[derive(Default)]
 struct InWork {
-    discs: BTreeMap<DiscKey, DiscWork>,
+    discs: BTreeMap<DiscKey, WatchedDisc>,
     /// What each drive asks for.
     asked: BTreeMap<usize, DiscKey>,
 }
 
 /// A disc of which drives make copies.
-struct DiscWork {
+struct WatchedDisc {
     order: Arc<BurnOrder>,
     copies: SharedCopies,
     is_tried: Arc<Mutex<bool>>,
@@ -48,7 +48,7 @@ struct DiscWork {
 }
 
 /// What a drive that has a medium gets to do.
-pub(super) enum Taken<'a> {
+pub(super) enum TakenDisc<'a> {
     Share(Share<'a>),
     /// Other drives of this run make all copies that are missing.
     InWork,
@@ -141,7 +141,7 @@ impl WatchedDiscs {
         catalog: &Catalog,
         discs: &[&NextDisc],
         context: Context,
-    ) -> Result<Taken<'_>, FlowError> {
+    ) -> Result<TakenDisc<'_>, FlowError> {
         let mut in_use = None;
         for next in discs {
             let mut now = self.now();
@@ -149,7 +149,7 @@ impl WatchedDiscs {
                 Entry::Occupied(known) => known.into_mut(),
                 Entry::Vacant(place) => match begin(catalog, next, context) {
                     Err(FlowError::OthersTurn { what, pid }) => {
-                        in_use = in_use.or(Some(Taken::InUse(what, pid)));
+                        in_use = in_use.or(Some(TakenDisc::InUse(what, pid)));
                         continue;
                     }
                     begun => match begun? {
@@ -160,10 +160,10 @@ impl WatchedDiscs {
             };
             if work.missing() > 0 {
                 work.drives += 1;
-                return Ok(Taken::Share(work.share(self, next.key())));
+                return Ok(TakenDisc::Share(work.share(self, next.key())));
             }
         }
-        Ok(in_use.unwrap_or(Taken::InWork))
+        Ok(in_use.unwrap_or(TakenDisc::InWork))
     }
 }
 
@@ -172,11 +172,11 @@ fn begin(
     catalog: &Catalog,
     next: &NextDisc,
     context: Context,
-) -> Result<Option<DiscWork>, FlowError> {
+) -> Result<Option<WatchedDisc>, FlowError> {
     let claim = hold_disc(catalog, &next.set, next.disc.number, context)?;
     let order = BurnOrder::of(catalog, next.set.id, next.disc.number)?;
     let order = order.filter(|order| order.copies.good.len() < order.wanted);
-    Ok(order.map(|order| DiscWork::new(order, claim)))
+    Ok(order.map(|order| WatchedDisc::new(order, claim)))
 }
 
 impl InWork {
@@ -194,9 +194,9 @@ impl InWork {
     }
 }
 
-impl DiscWork {
-    fn new(order: BurnOrder, claim: Held) -> DiscWork {
-        DiscWork {
+impl WatchedDisc {
+    fn new(order: BurnOrder, claim: Held) -> WatchedDisc {
+        WatchedDisc {
             copies: SharedCopies::new(order.copies.clone()),
             order: Arc::new(order),
             is_tried: Arc::default(),

@@ -21,21 +21,21 @@ use crate::port::event::{
     Activity, Event, Listener, Progress, Prompt, Reached, Reply, RunState, Task, TaskId,
 };
 use crate::port::monitor::{Monitor, NewTask};
+use crate::port::operator::reporting::ReportingOperator;
 use crate::port::operator::{Nobody, Operator};
 use crate::port::passphrase::{PassphraseRequest, Secret};
 use crate::port::question::{Answer, Asked, Question};
-use crate::port::reporting_operator::ReportingOperator;
 use crate::port::stop::Stop;
 use crate::port::wanted::{DiscChoice, InsertRequest, WantedMedium};
 
 /// All that is heard, in the order in which it was.
 #[derive(Default)]
-struct Journal {
+struct Record {
     joined: Mutex<RunState>,
     events: Mutex<Vec<Event>>,
 }
 
-impl Listener for Journal {
+impl Listener for Record {
     fn join(&self, state: &RunState) {
         *self.joined.lock().unwrap() = state.clone();
     }
@@ -170,7 +170,7 @@ proptest! {
                 let path = bench.path("source").join(format!("{number}-{index}"));
                 fs::write(path, vec![*byte; *length as usize]).unwrap();
             }
-            let (monitor, journal) = (Monitor::new(), Arc::<Journal>::default());
+            let (monitor, journal) = (Monitor::new(), Arc::<Record>::default());
             monitor.listen(journal.clone());
             let command = monitor.begin(NewTask::new(Activity::Command("backup")));
             let (ask, stop) = (nobody_asks, Stop::new());
@@ -202,7 +202,7 @@ fn a_migration_of_several_discs_packs_no_more_than_its_total() {
     let (ask, stop, monitor) = (nobody_asks, Stop::new(), Monitor::new());
     let context = context(&monitor, &Nobody, &stop);
     backup(&bench.request(&ask), &mut [jukebox("shelf")], context).unwrap();
-    let journal = Arc::<Journal>::default();
+    let journal = Arc::<Record>::default();
     monitor.listen(journal.clone());
     fs::create_dir(bench.path("new")).unwrap();
     let request = MigrateRequest {
@@ -240,7 +240,7 @@ fn who_listens_late_is_told_what_is_running() {
     };
     ["/dev/sr0", "/dev/sr1"].iter().for_each(|drive| person.summon(&insert(drive)));
     person.dismiss(&insert("/dev/sr0"));
-    let late = Arc::<Journal>::default();
+    let late = Arc::<Record>::default();
     monitor.listen(late.clone());
     writing.done(5);
     drop(writing);
@@ -256,7 +256,7 @@ fn who_listens_late_is_told_what_is_running() {
 }
 
 /// Asks its own monitor what is open while it answers.
-struct LookingBack(Monitor, Arc<Journal>);
+struct LookingBack(Monitor, Arc<Record>);
 
 impl Operator for LookingBack {
     fn answer(&self, _: &Asked<Question>) -> Answer {
@@ -271,7 +271,7 @@ impl Operator for LookingBack {
 
 #[test]
 fn a_question_is_open_until_it_is_answered() {
-    let (monitor, late) = (Monitor::new(), Arc::<Journal>::default());
+    let (monitor, late) = (Monitor::new(), Arc::<Record>::default());
     let person =
         ReportingOperator::new(LookingBack(monitor.clone(), late.clone()), monitor.clone());
     let question = Question::AnotherDisc { drive: "/dev/sr0".to_owned() };
@@ -285,7 +285,7 @@ fn a_question_is_open_until_it_is_answered() {
     };
     let heard: Vec<_> = late.events.lock().unwrap().iter().filter_map(answered).collect();
     assert_eq!(heard, [Reply::Answer(Answer::Yes)]);
-    let after = Arc::<Journal>::default();
+    let after = Arc::<Record>::default();
     monitor.listen(after.clone());
     assert_eq!(after.joined.lock().unwrap().questions().count(), 0);
 }

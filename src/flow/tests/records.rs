@@ -26,7 +26,7 @@ use crate::port::stop::Stop;
 
 /// What the other one does.
 #[derive(Clone, Copy, Debug)]
-enum Act {
+enum BesideAct {
     Burn,
     Copy,
     Locate,
@@ -37,7 +37,7 @@ struct OtherColdcut {
     home: PathBuf,
     packer: ThreadId,
     steps: AtomicU32,
-    acts: Mutex<BTreeMap<u32, Act>>,
+    acts: Mutex<BTreeMap<u32, BesideAct>>,
     done: AtomicU32,
 }
 
@@ -53,7 +53,7 @@ impl Listener for OtherColdcut {
 }
 
 impl OtherColdcut {
-    fn act(&self, act: Act) {
+    fn act(&self, act: BesideAct) {
         let (catalog, staging) = (self.home.join("catalog.sqlite"), self.home.join("staging"));
         let (monitor, stop) = (Monitor::new(), Stop::new());
         let context = Context {
@@ -66,7 +66,7 @@ impl OtherColdcut {
             limits: Default::default(),
         };
         let done = match act {
-            Act::Burn => {
+            BesideAct::Burn => {
                 let mut drives = shelf(&self.home.join("one"));
                 burn_staged(
                     &catalog,
@@ -78,7 +78,7 @@ impl OtherColdcut {
                 )
                 .map(drop)
             }
-            Act::Copy => {
+            BesideAct::Copy => {
                 let request = CopyRequest {
                     trust: Default::default(),
                     discs: DiscList::parse("1").unwrap(),
@@ -89,7 +89,7 @@ impl OtherColdcut {
                 };
                 copy(&request, None, &mut [shelf(&self.home.join("two"))], context).map(drop)
             }
-            Act::Locate => {
+            BesideAct::Locate => {
                 let one = DiscList::parse("1").unwrap();
                 locate(&catalog, None, &one, None, "box", context).map(drop)
             }
@@ -113,8 +113,13 @@ fn shelf(dir: &Path) -> Drives {
     Drives::one(Box::new(Shelf::open(dir).unwrap()))
 }
 
-fn acts() -> impl Strategy<Value = BTreeMap<u32, Act>> {
-    let act = prop::sample::select(vec![Act::Burn, Act::Burn, Act::Copy, Act::Locate]);
+fn acts() -> impl Strategy<Value = BTreeMap<u32, BesideAct>> {
+    let act = prop::sample::select(vec![
+        BesideAct::Burn,
+        BesideAct::Burn,
+        BesideAct::Copy,
+        BesideAct::Locate,
+    ]);
     prop::collection::btree_map(0..120u32, act, 1..10)
 }
 
@@ -132,7 +137,7 @@ fn write_noise(file: &Path, seed: u64, length: usize) {
 }
 
 /// A backup while the other one acts; how often it could.
-fn backup_beside(bench: &FlowBench, acts: BTreeMap<u32, Act>) -> u32 {
+fn backup_beside(bench: &FlowBench, acts: BTreeMap<u32, BesideAct>) -> u32 {
     let other = Arc::new(OtherColdcut {
         home: bench.path(""),
         packer: thread::current().id(),
@@ -195,7 +200,7 @@ fn the_other_one_can_do_something_at_most_steps() {
     write_noise(&bench.path("source/film"), 1, 3_000_000);
     bench.backup(1, None);
     write_noise(&bench.path("source/later"), 2, 3_000_000);
-    let acts = (0..40).map(|step| (step, [Act::Burn, Act::Locate][step as usize % 2]));
+    let acts = (0..40).map(|step| (step, [BesideAct::Burn, BesideAct::Locate][step as usize % 2]));
     let done = backup_beside(&bench, acts.collect());
     assert!(done >= 10, "{done}");
 }

@@ -165,17 +165,17 @@ mod tests {
         pairs.iter().map(pair).collect()
     }
 
-    struct Gate {
+    struct OpenSession {
         sessions: Sessions,
         cookie: String,
     }
 
-    impl Gate {
-        fn new() -> Gate {
+    impl OpenSession {
+        fn new() -> OpenSession {
             let mut sessions = Sessions::default();
             let link = sessions.new_link(Moment(0)).unwrap();
             let session = sessions.open(&link, Moment(0)).unwrap();
-            Gate { cookie: format!("a=b; coldcut-7733={}", session.cookie()), sessions }
+            OpenSession { cookie: format!("a=b; coldcut-7733={}", session.cookie()), sessions }
         }
 
         fn asks(&self, door: Door, method: &str, path: &str, pairs: &[(&str, &str)]) -> u16 {
@@ -207,7 +207,7 @@ mod tests {
         ] {
             assert_eq!(cookie_name(host), name, "{host}");
         }
-        let mut gate = Gate::new();
+        let mut gate = OpenSession::new();
         gate.cookie = gate.cookie.replace("-7733", "-7734");
         assert_eq!(gate.with_session("GET", &[OURS]), 401);
         gate.cookie = format!("{}; coldcut-7733=0", gate.cookie.replace("-7734", "-7733"));
@@ -216,7 +216,7 @@ mod tests {
 
     #[test]
     fn a_name_that_is_not_ours_is_421_whatever_else_is_right() {
-        let gate = Gate::new();
+        let gate = OpenSession::new();
         let names = ["127.0.0.1:7733", "localhost:7733", "[::1]:7733", "LOCALHOST:7733"];
         for name in names {
             assert_eq!(gate.with_session("GET", &[("host", name)]), 200, "{name}");
@@ -243,7 +243,7 @@ mod tests {
 
     #[test]
     fn what_is_posted_must_come_from_a_page_of_ours() {
-        let gate = Gate::new();
+        let gate = OpenSession::new();
         let post = |pairs: &[(&str, &str)]| gate.with_session("POST", &[&[OURS], pairs].concat());
         for site in ["same-origin", "none"] {
             assert_eq!(post(&[("sec-fetch-site", site)]), 200, "{site}");
@@ -262,7 +262,7 @@ mod tests {
 
     #[test]
     fn without_a_session_there_is_only_the_way_to_one() {
-        let gate = Gate::new();
+        let gate = OpenSession::new();
         let get = |path: &str| gate.asks(Door::Tcp, "GET", path, &[OURS]);
         for path in ["/", "/api/state", "/api/events", "/open/x", "/app.css/../api/state"] {
             assert_eq!(get(path), 401, "{path}");
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_program_comes_over_the_socket_and_a_browser_there_has_the_rules_of_browsers() {
-        let gate = Gate::new();
+        let gate = OpenSession::new();
         let ask = |method: &str, pairs: &[(&str, &str)]| {
             gate.asks(Door::Socket, method, "/api/questions/1", pairs)
         };
@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn other_methods_and_upgrades_are_refused() {
-        let gate = Gate::new();
+        let gate = OpenSession::new();
         for method in ["PUT", "DELETE", "OPTIONS", "TRACE", "PATCH"] {
             assert_eq!(gate.with_session(method, &[OURS]), 405, "{method}");
         }

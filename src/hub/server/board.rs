@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use crate::hub::hello::Hello;
 use crate::port::clock::Moment;
 
-use super::journal::{Entry, Journal};
+use super::journal::{Journal, JournalEntry};
 use super::run::{Peer, Refusal, Run, RunView};
 
 /// Runs that are remembered, those that ended among them.
@@ -80,7 +80,7 @@ impl Board {
             return Err(NotTaken::NameTaken);
         }
         self.connections += 1;
-        let is_own = |entry: &Entry| entry.object["run"] == hello.run.as_str();
+        let is_own = |entry: &JournalEntry| entry.object["run"] == hello.run.as_str();
         let has_begun = self.journal.after(0).any(is_own);
         if !self.runs.contains_key(&hello.run) {
             self.make_room().then_some(()).ok_or(NotTaken::TooMany)?;
@@ -127,7 +127,7 @@ impl Board {
     /// What a run reports as it begins to may have happened before anybody listened.
     fn tell_what_is_new(&mut self, id: &str, objects: &[Value], now: Moment) {
         for object in objects {
-            let is_same = |entry: &Entry| {
+            let is_same = |entry: &JournalEntry| {
                 let mut keys = object.as_object().into_iter().flatten();
                 entry.object["run"] == id && keys.all(|(key, value)| entry.object[key] == *value)
             };
@@ -163,7 +163,7 @@ impl Board {
     }
 
     fn record(&mut self, object: Value) -> Message {
-        let (Entry { number, object }, written) = self.journal.append(object);
+        let (JournalEntry { number, object }, written) = self.journal.append(object);
         if let Err(error) = written {
             self.trouble = Some(error);
         }
@@ -194,8 +194,10 @@ impl Board {
     pub fn events_after(&self, after: u64) -> Vec<Message> {
         // A number from a former journal that is not there any more says nothing.
         let after = if after > self.journal.last() { 0 } else { after };
-        let message =
-            |entry: &Entry| Message { number: Some(entry.number), object: entry.object.clone() };
+        let message = |entry: &JournalEntry| Message {
+            number: Some(entry.number),
+            object: entry.object.clone(),
+        };
         self.journal.after(after).map(message).collect()
     }
 

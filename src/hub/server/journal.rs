@@ -24,7 +24,7 @@ const JUMP: u64 = 1_000_000;
 
 /// An event that was recorded.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct JournalEntry {
     pub number: u64,
     pub object: Value,
 }
@@ -42,12 +42,12 @@ pub struct Journal {
 #[derive(Default)]
 struct Recent {
     /// With the length of their lines.
-    entries: VecDeque<(Entry, usize)>,
+    entries: VecDeque<(JournalEntry, usize)>,
     bytes: usize,
 }
 
 impl Recent {
-    fn keep(&mut self, entry: Entry, length: usize) {
+    fn keep(&mut self, entry: JournalEntry, length: usize) {
         self.entries.push_back((entry, length));
         self.bytes += length;
         while self.entries.len() > RECENT || self.bytes > RECENT_BYTES {
@@ -99,12 +99,12 @@ impl Journal {
 
     /// Records an event under the next number; what cannot be written is kept in memory only, and
     /// the error says why.
-    pub fn append(&mut self, mut object: Value) -> (Entry, io::Result<()>) {
+    pub fn append(&mut self, mut object: Value) -> (JournalEntry, io::Result<()>) {
         self.last += 1;
         if let Value::Object(keys) = &mut object {
             keys.insert("number".to_owned(), self.last.into());
         }
-        let entry = Entry { number: self.last, object };
+        let entry = JournalEntry { number: self.last, object };
         let line = format!("{}\n", entry.object);
         self.recent.keep(entry.clone(), line.len());
         let written = match line.len() <= LONGEST_LINE {
@@ -162,7 +162,7 @@ impl Journal {
     }
 
     /// The events after this one that are still in memory, the oldest first.
-    pub fn after(&self, number: u64) -> impl DoubleEndedIterator<Item = &Entry> {
+    pub fn after(&self, number: u64) -> impl DoubleEndedIterator<Item = &JournalEntry> {
         let entries = self.recent.entries.iter().map(|(entry, _)| entry);
         entries.filter(move |entry| entry.number > number)
     }
@@ -213,7 +213,9 @@ fn read_into(recent: &mut Recent, file: &mut File) -> io::Result<u64> {
 fn keep_event(recent: &mut Recent, line: &[u8]) {
     let Ok(object) = serde_json::from_slice::<Value>(line) else { return };
     match object["number"].as_u64() {
-        Some(number) if number > recent.last() => recent.keep(Entry { number, object }, line.len()),
+        Some(number) if number > recent.last() => {
+            recent.keep(JournalEntry { number, object }, line.len())
+        }
         _ => {}
     }
 }
@@ -310,7 +312,7 @@ mod tests {
         let mut recent = Recent::default();
         let size = RECENT_BYTES / 10;
         for number in 1..=30 {
-            recent.keep(Entry { number, object: Value::Null }, size);
+            recent.keep(JournalEntry { number, object: Value::Null }, size);
         }
         assert_eq!((recent.entries.len(), recent.bytes, recent.last()), (10, 10 * size, 30));
     }

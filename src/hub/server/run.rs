@@ -20,9 +20,9 @@ pub struct Run {
     command: String,
     pid: u32,
     since: Moment,
-    link: Option<Link>,
-    tasks: BTreeMap<u64, Task>,
-    questions: BTreeMap<u64, Question>,
+    link: Option<RunLink>,
+    tasks: BTreeMap<u64, RunTask>,
+    questions: BTreeMap<u64, AskedQuestion>,
     /// By drive.
     inserts: BTreeMap<String, Value>,
     /// The discs that the command goes through.
@@ -38,14 +38,14 @@ pub struct Peer {
 }
 
 /// The connection on which the run reports.
-struct Link {
+struct RunLink {
     connection: u64,
     answers: mpsc::Sender<String>,
     peer: Peer,
     has_spoken: bool,
 }
 
-struct Task {
+struct RunTask {
     object: Value,
     since: Moment,
     done: u64,
@@ -54,7 +54,7 @@ struct Task {
 }
 
 /// Something that is asked.
-struct Question {
+struct AskedQuestion {
     object: Value,
     given: bool,
     waiting: Vec<oneshot::Sender<Value>>,
@@ -116,7 +116,7 @@ pub struct TaskView {
     pub seconds_left: Option<u64>,
 }
 
-impl Question {
+impl AskedQuestion {
     fn choices(&self) -> impl Iterator<Item = String> {
         let choices = self.object["choices"].as_array().into_iter().flatten();
         choices.map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned))
@@ -145,7 +145,7 @@ impl Run {
 
     /// Instead of the connection that there was, which ends.
     pub fn connect(&mut self, connection: u64, peer: Peer, answers: mpsc::Sender<String>) {
-        self.link = Some(Link { connection, answers, peer, has_spoken: false });
+        self.link = Some(RunLink { connection, answers, peer, has_spoken: false });
     }
 
     /// Another process reports under this name.
@@ -210,7 +210,7 @@ impl Run {
     fn begin_task(&mut self, object: &Value, now: Moment) {
         let Some(id) = object["task"].as_u64().filter(|_| self.tasks.len() < MOST) else { return };
         let (pace, object) = (RateWindow::from(now, 0), object.clone());
-        self.tasks.insert(id, Task { object, since: now, done: 0, written: None, pace });
+        self.tasks.insert(id, RunTask { object, since: now, done: 0, written: None, pace });
     }
 
     /// That of the command counts discs.
@@ -229,7 +229,7 @@ impl Run {
         let Some(id) = object["question"].as_u64() else { return };
         if self.questions.len() < MOST {
             let object = object.clone();
-            let question = Question { object, given: false, waiting: Vec::new() };
+            let question = AskedQuestion { object, given: false, waiting: Vec::new() };
             self.questions.insert(id, question);
         }
     }
@@ -306,7 +306,7 @@ impl Run {
     }
 }
 
-impl Task {
+impl RunTask {
     fn view(&self, task: u64, now: Moment) -> TaskView {
         let text = |key: &str| self.object[key].as_str().map(str::to_owned);
         let total = self.object["total"].as_u64();

@@ -1,12 +1,12 @@
-//! Random histories of places that read at once, in a time of their own: people who insert other
+//! RandomNumbers histories of places that read at once, in a time of their own: people who insert other
 //! discs than those that were asked for, drives and stores that go away.
 
 use super::*;
 
 /// SplitMix64.
-struct Dice(u64);
+struct RandomNumbers(u64);
 
-impl Dice {
+impl RandomNumbers {
     fn below(&mut self, limit: usize) -> usize {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
@@ -22,7 +22,7 @@ impl Dice {
 
 /// What a place is at.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum At {
+enum SimulatedState {
     /// Reads until then.
     Reading(DiscNo, u64),
     Asking(DiscNo),
@@ -32,11 +32,11 @@ enum At {
     Gone,
 }
 
-struct History {
-    dice: Dice,
+struct AssignmentHistory {
+    dice: RandomNumbers,
     assignment: Assignment,
     stores: Vec<Option<BTreeSet<DiscNo>>>,
-    at: Vec<At>,
+    at: Vec<SimulatedState>,
     /// The disc in each drive.
     inside: Vec<Option<DiscNo>>,
     /// Discs that a person has at hand.
@@ -46,9 +46,9 @@ struct History {
     now: u64,
 }
 
-impl History {
-    fn new(seed: u64) -> History {
-        let mut dice = Dice(seed);
+impl AssignmentHistory {
+    fn new(seed: u64) -> AssignmentHistory {
+        let mut dice = RandomNumbers(seed);
         let discs: Vec<DiscNo> = (1..=1 + dice.below(7) as u32).map(DiscNo).collect();
         let places = 1 + dice.below(3);
         let mut stores = Vec::new();
@@ -69,9 +69,12 @@ impl History {
         });
         let mut order = discs.clone();
         (1..order.len()).for_each(|at| order.swap(at, dice.below(at + 1)));
-        History {
+        AssignmentHistory {
             assignment: Assignment::new(&order, at_first),
-            at: inside.iter().map(|disc| disc.map_or(At::Idle, |_| At::Looking)).collect(),
+            at: inside
+                .iter()
+                .map(|disc| disc.map_or(SimulatedState::Idle, |_| SimulatedState::Looking))
+                .collect(),
             inside,
             pile,
             read: BTreeSet::new(),
@@ -85,24 +88,28 @@ impl History {
     /// Asks for the turns of all places that do not read until none changes.
     fn turns(&mut self) {
         for place in 0..self.at.len() {
-            if matches!(self.at[place], At::Reading(..) | At::Looking | At::Gone) {
+            if matches!(
+                self.at[place],
+                SimulatedState::Reading(..) | SimulatedState::Looking | SimulatedState::Gone
+            ) {
                 continue;
             }
             let inside: Vec<DiscNo> = self.inside[place].into_iter().collect();
             self.at[place] = match self.assignment.turn(place, &inside) {
                 Turn::Read(disc) => {
                     self.assert_may_be_read(place, disc);
-                    At::Reading(disc, self.now + 1 + self.dice.below(5) as u64)
+                    SimulatedState::Reading(disc, self.now + 1 + self.dice.below(5) as u64)
                 }
-                Turn::Ask(disc) => At::Asking(disc),
-                Turn::Watch | Turn::Wait | Turn::End => At::Idle,
+                Turn::Ask(disc) => SimulatedState::Asking(disc),
+                Turn::Watch | Turn::Wait | Turn::End => SimulatedState::Idle,
             };
         }
     }
 
     fn assert_may_be_read(&self, place: usize, disc: DiscNo) {
         assert!(!self.read.contains(&disc) && !self.never.contains(&disc), "{disc} again");
-        let is_read = |at: &At| matches!(at, At::Reading(other, _) if *other == disc);
+        let is_read =
+            |at: &SimulatedState| matches!(at, SimulatedState::Reading(other, _) if *other == disc);
         assert!(!self.at.iter().any(is_read), "{disc} is read twice at once");
         let lies = self.stores[place].as_ref().is_some_and(|store| store.contains(&disc));
         assert!(lies || self.inside[place] == Some(disc), "{disc} is not there");
@@ -114,7 +121,8 @@ impl History {
         assert_eq!(asked.len(), different.len(), "a disc is asked for twice: {:?}", self.at);
         for disc in asked {
             let lies = |(place, store): (usize, &Option<BTreeSet<DiscNo>>)| {
-                self.at[place] != At::Gone && store.as_ref().is_some_and(|s| s.contains(&disc))
+                self.at[place] != SimulatedState::Gone
+                    && store.as_ref().is_some_and(|s| s.contains(&disc))
             };
             assert!(!self.stores.iter().enumerate().any(lies), "{disc} is on a shelf");
             assert!(!self.inside.contains(&Some(disc)), "{disc} is in a drive");
@@ -124,32 +132,35 @@ impl History {
             let here =
                 self.inside[place].into_iter().chain(self.stores[place].iter().flatten().copied());
             let is_open = |disc: &DiscNo| {
-                let is_read = self.at.iter().any(|at| matches!(at, At::Reading(d, _) if d == disc));
+                let is_read = self
+                    .at
+                    .iter()
+                    .any(|at| matches!(at, SimulatedState::Reading(d, _) if d == disc));
                 !self.read.contains(disc) && !self.never.contains(disc) && !is_read
             };
             let left: Vec<DiscNo> = here.filter(is_open).collect();
-            let is_idle = matches!(at, At::Idle | At::Asking(_));
+            let is_idle = matches!(at, SimulatedState::Idle | SimulatedState::Asking(_));
             assert!(!is_idle || left.is_empty(), "place {place} is idle: {left:?}");
         }
     }
 
     fn ends(&mut self) {
-        if let Some(place) = self.at.iter().position(|at| *at == At::Looking) {
-            self.at[place] = At::Idle;
+        if let Some(place) = self.at.iter().position(|at| *at == SimulatedState::Looking) {
+            self.at[place] = SimulatedState::Idle;
             return;
         }
         let next = self.at.iter().filter_map(|at| match at {
-            At::Reading(_, until) => Some(*until),
+            SimulatedState::Reading(_, until) => Some(*until),
             _ => None,
         });
         let Some(now) = next.min() else { return };
         self.now = now;
         for place in 0..self.at.len() {
-            let At::Reading(disc, until) = self.at[place] else { continue };
+            let SimulatedState::Reading(disc, until) = self.at[place] else { continue };
             if until > now {
                 continue;
             }
-            self.at[place] = At::Idle;
+            self.at[place] = SimulatedState::Idle;
             match self.dice.below(12) {
                 0 => self.goes_away(place, disc),
                 1 if self.stores[place].is_none() => {
@@ -172,7 +183,7 @@ impl History {
             return;
         }
         self.assignment.leave(place);
-        self.at[place] = At::Gone;
+        self.at[place] = SimulatedState::Gone;
         self.pile.extend(self.inside[place].take());
     }
 
@@ -180,7 +191,9 @@ impl History {
     fn insert(&mut self) {
         let free: Vec<usize> = (0..self.at.len())
             .filter(|&place| self.stores[place].is_none())
-            .filter(|&place| matches!(self.at[place], At::Idle | At::Asking(_)))
+            .filter(|&place| {
+                matches!(self.at[place], SimulatedState::Idle | SimulatedState::Asking(_))
+            })
             .collect();
         let asked: Vec<(usize, DiscNo)> =
             (0..self.at.len()).filter_map(|place| Some((place, asks(&self.at[place])?))).collect();
@@ -191,7 +204,7 @@ impl History {
         if !self.pile.contains(&disc) {
             if self.dice.one_in(2) {
                 assert_eq!(self.assignment.never_came(place), Some(disc));
-                self.at[place] = At::Idle;
+                self.at[place] = SimulatedState::Idle;
                 self.never.insert(disc);
             }
             return;
@@ -207,10 +220,14 @@ impl History {
             // Others may be free of a question now.
             self.turns();
             self.check();
-            let is_busy = self
-                .at
-                .iter()
-                .any(|at| matches!(at, At::Reading(..) | At::Looking | At::Asking(_)));
+            let is_busy = self.at.iter().any(|at| {
+                matches!(
+                    at,
+                    SimulatedState::Reading(..)
+                        | SimulatedState::Looking
+                        | SimulatedState::Asking(_)
+                )
+            });
             if !is_busy {
                 return self.assert_nothing_forgotten();
             }
@@ -223,12 +240,17 @@ impl History {
     }
 
     fn assert_nothing_forgotten(&self) {
-        let is_drive = |place: &usize| self.stores[*place].is_none() && self.at[*place] != At::Gone;
+        let is_drive = |place: &usize| {
+            self.stores[*place].is_none() && self.at[*place] != SimulatedState::Gone
+        };
         let has_drive = (0..self.at.len()).any(|place| is_drive(&place));
         let left = self.assignment.open.values();
         let lies = |disc: &DiscNo| {
-            let mut here =
-                self.stores.iter().enumerate().filter(|(at, _)| self.at[*at] != At::Gone);
+            let mut here = self
+                .stores
+                .iter()
+                .enumerate()
+                .filter(|(at, _)| self.at[*at] != SimulatedState::Gone);
             here.any(|(_, store)| store.as_ref().is_some_and(|store| store.contains(disc)))
         };
         let forgotten: Vec<_> = left.filter(|disc| has_drive || lies(disc)).collect();
@@ -236,9 +258,9 @@ impl History {
     }
 }
 
-fn asks(at: &At) -> Option<DiscNo> {
+fn asks(at: &SimulatedState) -> Option<DiscNo> {
     match at {
-        At::Asking(disc) => Some(*disc),
+        SimulatedState::Asking(disc) => Some(*disc),
         _ => None,
     }
 }
@@ -248,7 +270,7 @@ fn each_disc_is_read_once_wherever_it_comes_and_whatever_goes_away() {
     let seed = std::env::var("SEED").ok().map(|seed| seed.parse::<u64>().unwrap());
     for seed in seed.map_or(0..4_000, |seed| seed..seed + 1) {
         println!("SEED={seed}");
-        History::new(seed).run();
+        AssignmentHistory::new(seed).run();
     }
 }
 

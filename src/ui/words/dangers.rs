@@ -111,10 +111,11 @@ pub fn doubt(doubt: &Doubt) -> String {
                             because the catalog was rebuilt from discs; the next backup will show"
             .to_owned(),
         Doubt::FutureBackup(date) => format!(
-            "the age of the newest backup is not known: it is dated {date}, which is in the future"
+            "the age of the newest backup is not known: it is dated {}, which is in the future",
+            date.local_minute()
         ),
         Doubt::FutureChecks(copies) => {
-            let when = |at: Option<Moment>| at.map_or("never".to_owned(), |at| at.to_string());
+            let when = |at: Option<Moment>| at.map_or("never".to_owned(), Moment::local_minute);
             let copies = few(copies, when);
             format!("verified on a date in the future, so it is not known when: {copies}")
         }

@@ -19,12 +19,12 @@ const PAGE: &str = include_str!("../../../docs/json.md");
 /// has no wildcard.
 macro_rules! examples {
     ($type:ident, $name:ident: $($variant:ident: $example:expr => $words:expr;)*) => {
-        fn $name() -> Vec<($type, &'static str)> {
+        fn $name() -> Vec<($type, String)> {
             let _complete = |value: &$type| match value { $($type::$variant { .. } => ()),* };
             vec![$({
                 let example = $example;
                 assert!(matches!(example, $type::$variant { .. }), "{example:?}");
-                (example, $words)
+                (example, String::from($words))
             }),*]
         }
     };
@@ -89,8 +89,11 @@ examples! { Question, questions:
         doubt: NewSetDoubt::SimilarName { similar: SetName::new("film").unwrap() },
     } => "there is no set films, but there is a set film. Create a new set films?";
     BackUpShrunk: shrunk(Reason::Shrunk)
-        => "30 files (3.00 MB) are gone from the source /srv/films; snapshot 6, of \
-            2026-11-29T00:00:00Z, had 40 files, 4.00 MB. Back it up as it is?";
+        => format!(
+            "30 files (3.00 MB) are gone from the source /srv/films; snapshot 6, of {}, had 40 \
+             files, 4.00 MB. Back it up as it is?",
+            Moment(1_795_910_400).local_minute()
+        );
     ForgetSet: Question::ForgetSet { set: films(), snapshots: 6, discs: discs() }
         => "Forget set films with its 6 snapshots, which are on discs 1-2? Discs and shelves stay as \
             they are, and `coldcut catalog rebuild` reads them in again.";

@@ -1,6 +1,8 @@
 //! The discs that are found at a place.
 
 use crate::flow::base::own_list::SUMS;
+use crate::model::DatedDisc;
+use crate::port::clock::Moment;
 use crate::port::notice::{DiscNotice, IdentifiedBy};
 use crate::ui::words::advice::advised;
 
@@ -27,16 +29,21 @@ pub(super) fn words(notice: &DiscNotice) -> String {
             )
         }
         DiscNotice::OtherHistory { other, newest } => {
+            let (other, newest) = (dated(other), dated(newest));
             format!(
-                "{other} belongs to a different history of the set from {newest} and is not \
-                     used"
+                "{other} belongs to a different history of the set from {newest} and is not used"
             )
         }
         DiscNotice::ListChanged { medium, newest } => format!(
-            "{medium}: {SUMS} differs from the one recorded on {newest}: it was damaged or changed \
-             since"
+            "{medium}: {SUMS} differs from the one recorded on {}: it was damaged or changed since",
+            dated(newest)
         ),
     }
+}
+
+/// `disc 2 of 2026-11-22 23:05 (7e57…)`.
+fn dated(DatedDisc { disc, date, uuid }: &DatedDisc) -> String {
+    format!("disc {disc} of {} ({uuid})", Moment::local_minute_of(date))
 }
 
 fn identified(by: IdentifiedBy) -> &'static str {
@@ -49,7 +56,7 @@ fn identified(by: IdentifiedBy) -> &'static str {
 
 #[cfg(test)]
 pub(super) fn examples() -> super::examples::Examples {
-    use crate::model::{DatedDisc, DiscNo, DiscUuid, SnapshotSeq};
+    use crate::model::{DiscNo, DiscUuid, SnapshotSeq};
     use crate::port::notice::ProblemKind;
     use uuid::Uuid;
 
@@ -85,12 +92,18 @@ pub(super) fn examples() -> super::examples::Examples {
             other: DatedDisc { disc, date: "2026-11-30T00:00:00Z".into(), uuid: two },
             newest: newest.clone(),
         } =>
-            "disc 3 of 2026-11-30T00:00:00Z (00000000-0000-0000-0000-000000000002) belongs to a \
-             different history of the set from disc 5 of 2026-11-29T00:00:00Z \
-             (00000000-0000-0000-0000-000000000001) and is not used",
+            format!(
+                "disc 3 of {} (00000000-0000-0000-0000-000000000002) belongs to a different history \
+                 of the set from disc 5 of {} (00000000-0000-0000-0000-000000000001) and is not used",
+                Moment(1_795_996_800).local_minute(),
+                Moment(1_795_910_400).local_minute()
+            ),
         ListChanged { medium: "a.iso".into(), newest } =>
-            "a.iso: SHA256SUMS differs from the one recorded on disc 5 of 2026-11-29T00:00:00Z \
-             (00000000-0000-0000-0000-000000000001): it was damaged or changed since",
+            format!(
+                "a.iso: SHA256SUMS differs from the one recorded on disc 5 of {} \
+                 (00000000-0000-0000-0000-000000000001): it was damaged or changed since",
+                Moment(1_795_910_400).local_minute()
+            ),
         WrongDisc { why } => "it is broken",
     })
 }

@@ -3,9 +3,9 @@
 //! one is told.
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-pub(super) use known::SyscallFilter;
+pub(in crate::port) use known::SyscallFilter;
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
-pub(super) use unknown::SyscallFilter;
+pub(in crate::port) use unknown::SyscallFilter;
 
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
 mod known {
@@ -67,11 +67,11 @@ mod known {
 
     /// A filter of system calls, ready for the kernel. What it refuses fails with EPERM.
     #[derive(Clone)]
-    pub(in super::super) struct SyscallFilter(BpfProgram);
+    pub(in crate::port) struct SyscallFilter(BpfProgram);
 
     impl SyscallFilter {
         /// Nothing but [`COMPUTING`] and [`MAPPING`].
-        pub(in super::super) fn only_computing() -> io::Result<SyscallFilter> {
+        pub(in crate::port) fn only_computing() -> io::Result<SyscallFilter> {
             let mut rules: BTreeMap<i64, Vec<SeccompRule>> =
                 COMPUTING.into_iter().map(|call| (call, Vec::new())).collect();
             for call in MAPPING {
@@ -88,7 +88,7 @@ mod known {
         }
 
         /// All but [`REACHING_OUT`].
-        pub(in super::super) fn no_reaching_out() -> io::Result<SyscallFilter> {
+        pub(in crate::port) fn no_reaching_out() -> io::Result<SyscallFilter> {
             let both = REACHING_OUT.into_iter().flat_map(|call| [call, call | SECOND_NUMBER]);
             let rules = both.map(|call| (call, Vec::new())).collect();
             SyscallFilter::compile(
@@ -111,7 +111,7 @@ mod known {
 
         /// For the calling thread and whatever it starts, for ever. Two system calls, and no memory is
         /// allocated.
-        pub(in super::super) fn apply(&self) -> io::Result<()> {
+        pub(in crate::port) fn apply(&self) -> io::Result<()> {
             use seccompiler::Error::{Prctl, Seccomp};
             seccompiler::apply_filter(&self.0).map_err(|error| match error {
                 Prctl(error) | Seccomp(error) => error,
@@ -133,18 +133,18 @@ mod unknown {
 
     /// There is none.
     #[derive(Clone)]
-    pub(in super::super) enum SyscallFilter {}
+    pub(in crate::port) enum SyscallFilter {}
 
     impl SyscallFilter {
-        pub(in super::super) fn only_computing() -> io::Result<SyscallFilter> {
+        pub(in crate::port) fn only_computing() -> io::Result<SyscallFilter> {
             Err(none())
         }
 
-        pub(in super::super) fn no_reaching_out() -> io::Result<SyscallFilter> {
+        pub(in crate::port) fn no_reaching_out() -> io::Result<SyscallFilter> {
             Err(none())
         }
 
-        pub(in super::super) fn apply(&self) -> io::Result<()> {
+        pub(in crate::port) fn apply(&self) -> io::Result<()> {
             match *self {}
         }
     }

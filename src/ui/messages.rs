@@ -1,29 +1,37 @@
-//! Messages of one kind about many things: thousands of files of a directory that cannot be read, the
-//! same doubt about each disc. The first ones are shown as they come and the rest are counted, so
-//! that they do not scroll away what matters.
+//! What is said while a run works. Of messages of one kind about many things (thousands of files of a
+//! directory that cannot be read, the same doubt about each disc) the first ones are shown as they
+//! come and the rest are counted, so that they do not scroll away what matters. What went wrong is
+//! said once more at the end of the run if other messages came after it.
 
+use super::words;
+use crate::model::plural;
 use crate::port::event::Trouble;
 use crate::port::notice::{DiscNotice, Notice, RecoveryNotice, VerifyNotice};
 use std::collections::BTreeMap;
 
-/// So many of a kind are shown.
-const SHOWN: u64 = 10;
+/// So many of a kind are shown, and so many problems are said again.
+const SHOWN: usize = 10;
 
-/// How many messages of each kind there were.
 #[derive(Debug, Default)]
-pub(super) struct Repeats {
+pub(super) struct Messages {
     kinds: BTreeMap<String, Repeated>,
+    /// The first problems, and the number of all.
+    first: Vec<Trouble>,
+    all: usize,
+    /// Something else was said after a problem.
+    is_followed: bool,
 }
 
+/// How many messages of a kind there were.
 #[derive(Debug, Default)]
 struct Repeated {
-    shown: u64,
+    shown: usize,
     left_out: u64,
     /// What the last one that was left out said.
     sample: String,
 }
 
-impl Repeats {
+impl Messages {
     /// Whether one more message of this kind is shown. `sample`: what stands for the kind.
     pub fn is_shown(&mut self, kind: String, sample: &str) -> bool {
         let repeated = self.kinds.entry(kind).or_default();
@@ -38,8 +46,21 @@ impl Repeats {
         is_shown
     }
 
+    /// A problem, for the end of the run.
+    pub fn keep(&mut self, trouble: &Trouble) {
+        self.all += 1;
+        if self.first.len() < SHOWN {
+            self.first.push(trouble.clone());
+        }
+    }
+
+    /// Something is said that is not a problem.
+    pub fn follow(&mut self) {
+        self.is_followed |= self.all > 0;
+    }
+
     /// A line for each kind that was shortened; the next such message is counted from one.
-    pub fn take_lines(&mut self) -> Vec<String> {
+    pub fn take_left_out(&mut self) -> Vec<String> {
         let kinds = std::mem::take(&mut self.kinds);
         let shortened = kinds.into_values().filter(|repeated| repeated.left_out > 0);
         shortened
@@ -48,6 +69,27 @@ impl Repeats {
                 format!("and {count} more like this (--verbose shows all): {sample}")
             })
             .collect()
+    }
+
+    /// The last words of a run: what went wrong, if other messages came after it, and how much.
+    /// `count` says how many paths the run did not do and what that is called, such as
+    /// `FAILED: 2 paths`; nothing where nothing went wrong.
+    pub fn last_words(&self, count: Option<String>) -> String {
+        let again = if self.is_followed { self.problems() } else { String::new() };
+        match (count, self.all) {
+            (Some(count), _) => again + &count + "\n",
+            (None, 0) => again,
+            (None, all) => again + &plural(all as u64, "problem", "problems") + "\n",
+        }
+    }
+
+    fn problems(&self) -> String {
+        let text: String =
+            self.first.iter().map(|trouble| words::trouble(trouble) + "\n").collect();
+        match self.all - self.first.len() {
+            0 => text,
+            more => text + &format!("and {more} more\n"),
+        }
     }
 }
 
@@ -120,13 +162,50 @@ mod tests {
 
     #[test]
     fn the_eleventh_of_a_kind_is_counted_and_other_kinds_are_not_concerned() {
-        let mut repeats = Repeats::default();
-        let shown = (0..5000).filter(|_| repeats.is_shown("a".into(), "is gone")).count();
+        let mut messages = Messages::default();
+        let shown = (0..5000).filter(|_| messages.is_shown("a".into(), "is gone")).count();
         assert_eq!(shown, 10);
-        assert!((0..10).all(|_| repeats.is_shown("b".into(), "is damaged")));
-        let lines = repeats.take_lines();
+        assert!((0..10).all(|_| messages.is_shown("b".into(), "is damaged")));
+        let lines = messages.take_left_out();
         assert_eq!(lines, ["and 4,990 more like this (--verbose shows all): is gone"]);
-        assert!(repeats.take_lines().is_empty(), "said once");
+        assert!(messages.take_left_out().is_empty(), "said once");
+    }
+
+    /// With something else after them.
+    fn after(count: usize) -> Messages {
+        let mut messages = Messages::default();
+        messages.follow();
+        for n in 1..=count {
+            messages.keep(&Trouble::new(format!("f{n}"), "cannot be read".to_owned()));
+        }
+        messages
+    }
+
+    #[test]
+    fn the_number_is_the_last_line_after_problems_that_other_messages_followed() {
+        let last_words = |count, is_followed: bool, failed: Option<&str>| {
+            let mut messages = after(count);
+            if is_followed {
+                messages.follow();
+            }
+            messages.last_words(failed.map(str::to_owned))
+        };
+        let failed = Some("FAILED: 2 paths");
+        let all = "f1: cannot be read\nf2: cannot be read\nFAILED: 2 paths\n";
+        assert_eq!(last_words(2, true, failed), all);
+        assert_eq!(last_words(2, false, failed), "FAILED: 2 paths\n", "they are right above");
+        assert_eq!(last_words(1, true, None), "f1: cannot be read\n1 problem\n");
+        assert_eq!(last_words(1, false, None), "1 problem\n");
+        assert_eq!(last_words(0, true, None), "");
+    }
+
+    #[test]
+    fn very_many_problems_are_counted_at_the_end() {
+        let mut messages = after(12);
+        messages.follow();
+        let text = messages.last_words(Some("FAILED: 12 paths".to_owned()));
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[9..], ["f10: cannot be read", "and 2 more", "FAILED: 12 paths"]);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::ops::Deref;
 
-use super::event::{Prompt, Reply};
-use super::monitor::Monitor;
-use super::operator::Operator;
-use super::passphrase::{PassphraseRequest, Secret};
-use super::question::{Answer, Asked, Question};
-use super::wanted::InsertRequest;
+use super::Operator;
+use crate::port::event::{Prompt, Reply};
+use crate::port::monitor::Monitor;
+use crate::port::passphrase::{PassphraseRequest, Secret};
+use crate::port::question::{Answer, Asked, Question};
+use crate::port::wanted::InsertRequest;
 
 /// Another operator, whose questions and answers are reported.
 pub struct ReportingOperator<O> {
