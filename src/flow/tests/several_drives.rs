@@ -142,10 +142,11 @@ fn a_disc_of_an_unplugged_drive_that_nobody_brings_ends_the_run_and_is_not_burne
     let error = bench.backup_in(1, &mut run.drives(), context).unwrap_err();
     let is_it = matches!(error, FlowError::Burn(BurnFailure::NeverReadBack { .. }));
     assert!(is_it, "{error}\n{:?}", bench.monitor.words());
-    assert_eq!((burns(lost), burns(other)), (1, 1));
-    let mut states: Vec<DiscState> = discs(bench).iter().map(|disc| disc.0).collect();
-    states.sort_by_key(|state| *state == DiscState::Verified);
-    assert_eq!(states[1], DiscState::Verified, "the other disc is safe: {states:?}");
+    assert_eq!(burns(lost), 1, "it is not burned again");
+    // The other disc may be staged before or after this.
+    let states: Vec<DiscState> = discs(bench).iter().map(|disc| disc.0).collect();
+    let safe = states.iter().filter(|state| **state == DiscState::Verified).count();
+    assert_eq!(burns(other), safe, "{states:?}");
 }
 
 #[test]

@@ -405,7 +405,7 @@ mod tests {
             (FlowError::Open(key()), "gpg --export-secret-keys"),
             (FlowError::Listing(locked), "gpg --export-secret-keys"),
             (FlowError::Pack(small), "--disc-size"),
-            (DiscsError::NoListing(set()).into(), "`coldcut catalog rebuild` pieces"),
+            (DiscsError::NoListing(set()).into(), "`coldcut catalog rebuild` makes"),
             (empty, "/dev/sr9 does not exist; `coldcut drives` lists the drives"),
         ] {
             let told = with_advice(&error);
