@@ -1,6 +1,6 @@
 #!/bin/bash
 # Feeds everything that reads foreign bytes with mutated ones: builds the targets of fuzz/ and runs
-# each for half a minute, two at a time, from its corpus. Exits with 1 if any of them finds something,
+# each for a quarter of a minute, two at a time, from its corpus. Exits with 1 if any of them finds something,
 # and names the input and the command that repeats it.
 #   --long       half an hour each
 #   TARGET...    only these
@@ -9,7 +9,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-seconds=${SECONDS_EACH:-30}
+seconds=${SECONDS_EACH:-15}
 targets=()
 for word in "$@"; do
   case $word in
