@@ -1,7 +1,7 @@
 #!/bin/bash
 # Feeds everything that reads foreign bytes with mutated ones: builds the targets of fuzz/ and runs
-# each for a quarter of a minute, two at a time, from its corpus. Exits with 1 if any of them finds something,
-# and names the input and the command that repeats it.
+# each for a quarter of a minute, two at a time, from its corpus. Exits with 1 if any of them finds
+# something, and names the input and the command that repeats it.
 #   --long       half an hour each
 #   TARGET...    only these
 # SECONDS_EACH=N sets another time. New inputs go to a temporary folder and are gone at the end;

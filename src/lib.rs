@@ -1,6 +1,6 @@
 //! coldcut puts directories on optical discs for cold storage, and gets them back.
 //!
-//! The house has floors, and each knows only those below it; `docs/architecture.md` is the map.
+//! The code has layers, and each knows only those below it: `docs/architecture.md`.
 //!
 //! What is public here is what `main`, the tests in `tests/` and the fuzzers use, and no more: so the
 //! compiler tells what nobody uses.

@@ -55,6 +55,11 @@ fn nodes() -> (PathBuf, PathBuf) {
     (add("one").into(), add("two").into())
 }
 
+/// Whether the long forms of the tests are run: `scripts/lab.sh --long`.
+pub fn is_long() -> bool {
+    std::env::var("LAB_LONG").is_ok_and(|word| word == "yes")
+}
+
 /// Waits for something that must come.
 pub fn until(what: &str, mut come: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
@@ -335,8 +340,13 @@ impl RunningProgram {
     }
 
     /// Waits for its end; the readers may outlive it where a burner does.
-    pub fn ends(mut self) -> FinishedProgram {
-        let end = Instant::now() + PATIENCE + PATIENCE;
+    pub fn ends(self) -> FinishedProgram {
+        self.ends_within(PATIENCE + PATIENCE)
+    }
+
+    #[track_caller]
+    pub fn ends_within(mut self, patience: Duration) -> FinishedProgram {
+        let end = Instant::now() + patience;
         let status = loop {
             if let Some(status) = self.child.try_wait().unwrap() {
                 break status;

@@ -11,7 +11,7 @@ use std::process::Command;
 
 use coldcut_lab::log_writes::WriteLog;
 
-use crate::bench::{FinishedProgram, Lab, RunningProgram, noise, tool};
+use crate::bench::{FinishedProgram, Lab, RunningProgram, is_long, noise, tool};
 
 const AT: &str = "/lab/disk";
 const NAME: &str = "lab-logged";
@@ -209,10 +209,6 @@ fn cut_on(kind: &'static str, megabytes: u64, wanted: usize) {
     for last in run.cuts(&log, wanted) {
         run.check(&log, last);
     }
-}
-
-fn is_long() -> bool {
-    std::env::var("LAB_LONG").is_ok_and(|value| value == "yes")
 }
 
 #[test]

@@ -60,8 +60,10 @@ fn four_discs_come_back_through_two_drives_and_each_is_inserted_once() {
     lab.ctl("reset one");
     lab.ctl("reset two");
     lab.udev_settles();
-    let run = start(&lab);
-    let mut given = Vec::new();
+    let mut run = start(&lab);
+    run.says("Insert any disc of the set");
+    lab.insert("one", "d");
+    let mut given = vec![4];
     hands_insert(&lab, &run, &["one", "two"], &mut given);
     run.ends().code(0).never_said("ejecting");
     lab.same_trees("source", "back");

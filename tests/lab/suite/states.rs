@@ -9,7 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::bench::{FinishedProgram, Lab, RunningProgram, noise, somebody_burns, tool, until};
+use crate::bench::{
+    FinishedProgram, Lab, RunningProgram, is_long, noise, somebody_burns, tool, until,
+};
 use table::{DriveCommand, DriveState, STATES, TABLE};
 
 const SECTORS: u32 = 2048;
@@ -323,9 +325,8 @@ fn told(log: &[String], somebody_burns: bool) -> Vec<DriveAction> {
 
 #[test]
 fn each_command_ends_as_it_must_in_each_state_of_a_drive() {
-    let is_long = std::env::var("LAB_LONG").is_ok_and(|word| word == "yes");
     let all: Vec<DriveCommand> = TABLE.iter().map(|(verb, _)| *verb).collect();
-    let verbs = if is_long { &all[..] } else { &SHORT[..] };
+    let verbs = if is_long() { &all[..] } else { &SHORT[..] };
     let mut bench = LabStateBench::new();
     bench.lab.insert("two", "twin");
     bench.lab.udev_settles();
@@ -340,7 +341,7 @@ fn each_command_ends_as_it_must_in_each_state_of_a_drive() {
     bench.mounted(verbs);
     bench.burning(verbs);
     bench.end_in_a_silent_drive(silent);
-    for &verb in if is_long { &SHORT[1..] } else { &[] } {
+    for &verb in if is_long() { &SHORT[1..] } else { &[] } {
         let silent = bench.begin_in_a_silent_drive(verb);
         bench.end_in_a_silent_drive(silent);
     }
