@@ -87,17 +87,20 @@ end_few_and_long() {
 }
 
 # The tests run coldcut thousands of times, and the laboratory in an emulator: a little optimization
-# costs minutes once and saves many more. Of debug information, what a backtrace needs.
+# costs minutes once and saves many more, but for unit tests, which run once. Of debug information,
+# what a backtrace needs.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only
+unit_tests() { CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo test --locked --lib "$@"; }
 
 tests() {
   local name others=()
   for name in $(basename -s .rs tests/*.rs); do
     [[ " ${few_and_long[*]} " == *" $name "* ]] || others+=("--test=$name")
   done
-  logged cargo test --locked --no-run || failed=1
+  logged cargo test --locked --no-run "${others[@]}" "${few_and_long[@]/#/--test=}" || failed=1
   begin_few_and_long
-  logged cargo test --locked --no-fail-fast --lib --bins "${others[@]}" || failed=1
+  logged unit_tests || failed=1
+  logged cargo test --locked --no-fail-fast "${others[@]}" || failed=1
   # The suite's own tests run in the guest only.
   logged cargo test --locked --no-fail-fast -p coldcut-lab --lib || failed=1
   # Whole blocks of bzip2 take minutes where nothing is optimized.

@@ -18,8 +18,8 @@ pub(super) struct Messages {
     /// The first problems, and the number of all.
     first: Vec<Trouble>,
     all: usize,
-    /// Something else was said after a problem.
-    is_followed: bool,
+    /// How many there were when something else was said last.
+    followed: usize,
 }
 
 /// How many messages of a kind there were.
@@ -56,7 +56,7 @@ impl Messages {
 
     /// Something is said that is not a problem.
     pub fn follow(&mut self) {
-        self.is_followed |= self.all > 0;
+        self.followed = self.all;
     }
 
     /// A line for each kind that was shortened; the next such message is counted from one.
@@ -75,7 +75,7 @@ impl Messages {
     /// `count` says how many paths the run did not do and what that is called, such as
     /// `FAILED: 2 paths`; nothing where nothing went wrong.
     pub fn last_words(&self, count: Option<String>) -> String {
-        let again = if self.is_followed { self.problems() } else { String::new() };
+        let again = self.problems();
         match (count, self.all) {
             (Some(count), _) => again + &count + "\n",
             (None, 0) => again,
@@ -83,10 +83,11 @@ impl Messages {
         }
     }
 
+    /// Those that something else followed: the others are right above.
     fn problems(&self) -> String {
-        let text: String =
-            self.first.iter().map(|trouble| words::trouble(trouble) + "\n").collect();
-        match self.all - self.first.len() {
+        let first = self.first.iter().take(self.followed);
+        let text: String = first.map(|trouble| words::trouble(trouble) + "\n").collect();
+        match self.followed.saturating_sub(self.first.len()) {
             0 => text,
             more => text + &format!("and {more} more\n"),
         }
@@ -197,6 +198,10 @@ mod tests {
         assert_eq!(last_words(1, true, None), "f1: cannot be read\n1 problem\n");
         assert_eq!(last_words(1, false, None), "1 problem\n");
         assert_eq!(last_words(0, true, None), "");
+        let mut messages = after(1);
+        messages.follow();
+        messages.keep(&Trouble::new("f2", "cannot be read"));
+        assert_eq!(messages.last_words(None), "f1: cannot be read\n2 problems\n", "f2 is above");
     }
 
     #[test]

@@ -350,6 +350,10 @@ impl Listener for Reporter {
     }
 
     fn hear(&self, event: &Event) {
+        // The person's own words, which are not said here, scroll problems away as any others do.
+        if matches!(event, Event::Asked { .. } | Event::Wanted(_)) {
+            locked(&self.messages).follow();
+        }
         match event {
             Event::Begun(task) => self.begun(task),
             Event::Progress { task, progress } => self.advanced(*task, *progress),

@@ -20,7 +20,7 @@ pub enum BurnFailure {
     ReadBackDamaged { disc: DiscNo, tries: u32 },
     #[error(
         "disc {disc} was burned in a drive that is gone, and nobody inserted it into {drive} to be \
-         read back; it is still staged"
+         read back"
     )]
     NeverReadBack { disc: DiscNo, drive: String, is_asked: bool },
     /// The other thread has ended, which only a defect in coldcut causes.

@@ -97,6 +97,8 @@ enum Task {
 struct Handed {
     copy: CopyNo,
     burned_in: DriveNo,
+    /// It was read back, and what came of it is recorded.
+    is_judged: bool,
     /// Drives that nobody put it into.
     passed: BTreeSet<DriveNo>,
 }
@@ -289,7 +291,17 @@ impl Dispatcher {
         }
     }
 
-    /// Whether no disc is handed over until another one is safe: then a drive that has nothing to
+    /// The copy in the drive was read back, and what came of it is recorded: it is not to be read
+    /// again if the drive is lost while it ejects.
+    pub fn judged(&mut self, no: DriveNo) {
+        match &mut self.drives[no.0].doing {
+            Doing::Works(Task::Burn { burned, .. }) => *burned = None,
+            Doing::Works(Task::ReadBack(_, handed)) => handed.is_judged = true,
+            _ => {}
+        }
+    }
+
+    /// Whether no disc is handed over any more before all are safe: then a drive that has nothing to
     /// burn needs its blank for nothing.
     pub fn waits_for_discs(&mut self, waits: bool) {
         self.waits_for_discs = waits;
@@ -325,8 +337,15 @@ impl Dispatcher {
     /// The copy was ejected, for another drive to read it back.
     pub fn handed_over(&mut self, drive: DriveNo, copy: CopyNo) {
         let Some(task) = self.end(drive) else { return };
-        let handed = Handed { copy, burned_in: drive, passed: BTreeSet::new() };
-        self.work(task.disc()).handed.push(handed);
+        self.hand(task.disc(), copy, drive);
+    }
+
+    /// Where no drive is left that could read it back, the copy counts for nothing.
+    fn hand(&mut self, disc: DiscNo, copy: CopyNo, burned_in: DriveNo) {
+        if self.readers().next().is_some() {
+            let passed = BTreeSet::new();
+            self.work(disc).handed.push(Handed { copy, burned_in, is_judged: false, passed });
+        }
     }
 
     /// A copy was read back, and is right. Whether the disc is safe now.
@@ -391,8 +410,7 @@ impl Dispatcher {
         let has_hands = self.drives[drive.0].spec.has_hands;
         match self.drives[drive.0].doing.task().cloned() {
             Some(Task::Burn { disc, burned: Some(copy) }) if has_hands => {
-                let handed = Handed { copy, burned_in: drive, passed: BTreeSet::new() };
-                self.work(disc).handed.push(handed);
+                self.hand(disc, copy, drive);
             }
             task => self.hand_on(task, drive),
         }
@@ -437,18 +455,21 @@ impl Dispatcher {
     }
 
     /// What a drive burned that is gone is asked for where there is nothing to burn: perhaps nobody
-    /// is there who could bring it. While discs are still to come, no blank is ejected for it, and no
-    /// drive asks for it twice.
+    /// is there who could bring it. While discs are still to come, no blank is ejected for it. Each
+    /// drive asks for it once; the last one waits as long as the run allows.
     fn next_left_behind(&mut self) -> Option<(DriveNo, Step)> {
-        let is_last = self.waits_for_discs;
         self.handed(true).into_iter().find_map(|(disc, at)| {
             let passed = &self.discs.get(&disc)?.handed.get(at)?.passed;
+            let fresh = self.readers().filter(|no| !passed.contains(no)).count();
+            let waits = self.waits_for_discs;
             let is_free = |no: &DriveNo| {
-                let drive = &self.drives[no.0];
-                drive.is_idle() && (is_last || !(drive.is_ready() || passed.contains(no)))
+                let (drive, has_passed) = (&self.drives[no.0], passed.contains(no));
+                drive.is_idle()
+                    && (waits || !drive.is_ready())
+                    && (!has_passed || (waits && fresh == 0))
             };
             let free = self.readers().filter(is_free).min_by_key(|no| self.drives[no.0].is_ready());
-            free.map(|no| self.begin_read_back(no, disc, at, is_last))
+            free.map(|no| self.begin_read_back(no, disc, at, waits && fresh <= 1))
         })
     }
 
@@ -569,7 +590,8 @@ impl Dispatcher {
         let (Some(work), drive) = (self.discs.get(&disc), &self.drives[no.0]) else {
             return false;
         };
-        let burners = || (0..self.drives.len()).map(DriveNo).filter(|no| self.drives[no.0].burns());
+        let can_burn = |no: &DriveNo| self.has_reader(&self.drives[no.0]);
+        let burners = || (0..self.drives.len()).map(DriveNo).filter(can_burn);
         let failed = |no: &DriveNo| work.failed_in.contains(no);
         let is_spared = failed(&no) && burners().any(|no| !failed(&no));
         let copies = |no: DriveNo| match self.drives[no.0].spec.has_hands {
@@ -581,7 +603,7 @@ impl Dispatcher {
         };
         let fewest = burners().filter(|no| !failed(no)).map(copies).min();
         let is_full = fewest.is_some_and(|fewest| copies(no) > fewest);
-        drive.burns() && self.has_reader(drive) && !is_spared && !is_full
+        self.has_reader(drive) && !is_spared && !is_full
     }
 
     /// The drive is done with its task.
@@ -595,8 +617,10 @@ impl Dispatcher {
     /// What was to be read back here is to be read back elsewhere.
     fn hand_on(&mut self, task: Option<Task>, from: DriveNo) {
         if let Some(Task::ReadBack(disc, mut handed)) = task {
-            handed.passed.insert(from);
-            self.work(disc).handed.push(handed);
+            if !handed.is_judged {
+                handed.passed.insert(from);
+                self.work(disc).handed.push(handed);
+            }
         }
     }
 

@@ -178,8 +178,9 @@ impl Beside<'_> {
             let disc = disc.number;
             self.context.monitor.note(StagingNotice::DiscWaits { disc, before }.into());
         }
-        self.settle_to(catalog, room - 1)?;
-        self.add(catalog, disc, true).map(drop)
+        // A disc that nobody brings to be read back must not keep this one from a free drive.
+        self.add(catalog, disc, true)?;
+        self.settle_to(catalog, room)
     }
 
     /// The same, however many they have: it is staged already. `false`: another coldcut burns it, or
@@ -236,7 +237,7 @@ impl Beside<'_> {
         if self.in_flight() <= discs {
             return Ok(());
         }
-        self.dispatcher.borrow_mut().waits_for_discs(true);
+        self.dispatcher.borrow_mut().waits_for_discs(discs == 0);
         let done = self.hand_out().and_then(|()| self.wait_for(catalog, discs));
         self.dispatcher.borrow_mut().waits_for_discs(false);
         done
@@ -245,13 +246,20 @@ impl Beside<'_> {
     fn wait_for(&self, catalog: &mut Catalog, discs: usize) -> Result<(), FlowError> {
         while self.in_flight() > discs {
             let Some(disc) = self.busy_with() else { return Ok(()) };
-            if self.dispatcher.borrow().is_stuck() {
+            if self.dispatcher.borrow().is_stuck() && !self.asks_for_the_rest()? {
                 return self.fail(BurnFailure::Unexpected(disc).into());
             }
             let call = self.calls.recv().map_err(|_| BurnFailure::Unexpected(disc))?;
             self.hear(catalog, call)?;
         }
         Ok(())
+    }
+
+    /// Nothing is left but discs of drives that are gone, which are else asked for last.
+    fn asks_for_the_rest(&self) -> Result<bool, FlowError> {
+        self.dispatcher.borrow_mut().waits_for_discs(true);
+        self.hand_out()?;
+        Ok(!self.dispatcher.borrow().is_stuck())
     }
 
     fn hear(&self, catalog: &mut Catalog, Call { drive, said }: Call) -> Result<(), FlowError> {
@@ -268,10 +276,14 @@ impl Beside<'_> {
                 let _ = answer.send(own(catalog, set).begin(copy));
             }
             Said::Keep(record, answer) => {
-                if let CopyStep::Burned { .. } = record.step {
-                    self.dispatcher.borrow_mut().burned(drive, record.copy);
+                let (copy, step) = (record.copy, record.step.clone());
+                let kept = own(catalog, set).keep(record);
+                match step {
+                    CopyStep::Burned { .. } => self.dispatcher.borrow_mut().burned(drive, copy),
+                    _ if kept.is_ok() => self.dispatcher.borrow_mut().judged(drive),
+                    _ => {}
                 }
-                let _ = answer.send(own(catalog, set).keep(record));
+                let _ = answer.send(kept);
             }
             Said::ReadsHere(answer) => {
                 let _ = answer.send(self.dispatcher.borrow().reads_here(drive));

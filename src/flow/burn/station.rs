@@ -10,10 +10,11 @@ use crate::drive::burning::{BurnError, Burned, burn};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Pile};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
+use crate::port::cause::Cause;
 use crate::port::disc_count::DiscCount;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
-use crate::port::notice::{BurnNotice, CatalogNotice};
+use crate::port::notice::{BurnNotice, CatalogNotice, DriveNotice};
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
 use crate::flow::base::unfulfilled::Unfulfilled;
@@ -219,7 +220,7 @@ impl BurnAttempt<'_> {
         let monitor = self.context.monitor;
         self.drives.burner.settle(&|notice| monitor.note(notice.into()), self.context.stop)?;
         let look = match turn {
-            Turn::ReadBack(_) => return self.read_back_here(true),
+            Turn::ReadBack(_) => return self.read_back_here(self.since.is_none()),
             Turn::Burn { look } => look,
         };
         self.unread = self.copies.now().claim_unread();
@@ -402,6 +403,19 @@ impl BurnAttempt<'_> {
         self.record(CopyStep::ReadBack { drive, outcome })
     }
 
+    /// The copy is verified and recorded: a tray that does not open, or a drive that is gone by now,
+    /// changes nothing of that.
+    fn give_back_safe(&mut self) -> Result<(), FlowError> {
+        match give_back(self.drives.reader(), self.context) {
+            Err(FlowError::Drive(error)) if !matches!(error, DriveError::Stopped(_)) => {
+                let why = Cause::of(error);
+                self.context.monitor.note(DriveNotice::DiscLeftInDrive { why }.into());
+                Ok(())
+            }
+            done => done,
+        }
+    }
+
     /// There is a verified copy more.
     fn end(&mut self) -> Result<(), FlowError> {
         // What comes next must not be taken for this one.
@@ -412,7 +426,7 @@ impl BurnAttempt<'_> {
         if self.drives.reader().slot().is_none() {
             return Ok(());
         }
-        give_back(self.drives.reader(), self.context)?;
+        self.give_back_safe()?;
         let (copy, label) = (self.shown(self.copy), volume_id(disc, &self.set.facts.name));
         self.context.monitor.note(BurnNotice::DiscDone { disc, copy, label }.into());
         Ok(())

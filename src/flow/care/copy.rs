@@ -96,8 +96,10 @@ impl Copying<'_> {
         drives: &Beside,
     ) -> Result<(), FlowError> {
         let mut images = Vec::new();
+        // One that is lost leaves its disc to the others, which go on with the next ones.
+        let others = drives.burners().saturating_sub(1);
         let begun = discs.iter().try_for_each(|disc| {
-            drives.settle_to(catalog, drives.burners().saturating_sub(1))?;
+            drives.settle_to(catalog, others)?;
             self.context.monitor.count_discs(DiscCount::begin);
             let order = self.order(catalog, disc, drives)?;
             images.extend(order.image.clone().map(|image| (disc.number, image)));

@@ -182,7 +182,14 @@ pub fn reject(
 ) -> Result<(), FlowError> {
     match is_served(drive) {
         true => put_away(drive, Pile::Bad, context),
-        false => Ok(drive.reject(label)?),
+        false => match drive.reject(label) {
+            Err(error) if error.is_in_use() => {
+                let why = Cause::of(error);
+                context.monitor.note(DriveNotice::DiscLeftInDrive { why }.into());
+                Ok(())
+            }
+            done => Ok(done?),
+        },
     }
 }
 

@@ -161,7 +161,7 @@ fn of_burn(error: &BurnFailure) -> Option<&'static str> {
     match error {
         BurnFailure::NoBlank { .. } => Some("run `coldcut burn` to continue"),
         BurnFailure::NeverReadBack { is_asked: false, .. } => Some("use --wait to wait for it"),
-        BurnFailure::NeverReadBack { .. } => Some("`coldcut burn` asks for it again"),
+        BurnFailure::NeverReadBack { .. } => Some("run the same command again"),
         BurnFailure::NotBurned { remedy, .. } => remedy.map(of_remedy),
         BurnFailure::Unexpected(_) => Some("run the backup again"),
         BurnFailure::Unburnable { .. } | BurnFailure::StagedDamaged { .. } => {

@@ -382,6 +382,10 @@ impl FinishedProgram {
         self
     }
 
+    pub fn count(&self, words: &str) -> usize {
+        self.lines.iter().filter(|line| line.contains(words)).count()
+    }
+
     pub fn has(&self, words: &str) -> bool {
         self.lines.iter().any(|line| line.contains(words))
     }

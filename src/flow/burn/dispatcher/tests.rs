@@ -623,3 +623,49 @@ fn a_disc_of_a_drive_that_is_gone_is_burned_again_where_no_other_could_read_it()
     pool.good(DriveNo(1));
     assert_eq!(steps(&mut pool), [(1, burn(1))]);
 }
+
+/// Its disc may be in any of the others by now.
+#[test]
+fn each_drive_asks_for_the_disc_of_a_drive_that_is_gone_and_the_last_one_waits() {
+    let mut pool = pool(&[(Roles::BOTH, true); 3]);
+    pool.add(DiscNo(1), lacking(1));
+    steps(&mut pool);
+    unplugged(&mut pool, DriveNo(0), CopyNo(1));
+    pool.waits_for_discs(true);
+    assert_eq!(steps(&mut pool), [(1, read(1, false))]);
+    pool.nobody_came(DriveNo(1));
+    assert_eq!(steps(&mut pool), [(2, read(1, true))]);
+}
+
+#[test]
+fn a_copy_that_was_judged_is_not_read_again_when_its_drive_is_lost() {
+    let mut pool = pool(&[(Roles::BOTH, true); 3]);
+    pool.add(DiscNo(1), lacking(1));
+    steps(&mut pool);
+    pool.begun(DriveNo(0));
+    pool.burned(DriveNo(0), CopyNo(1));
+    pool.judged(DriveNo(0));
+    pool.lost(DriveNo(0));
+    assert_eq!(steps(&mut pool), [(1, burn(1))]);
+    unplugged(&mut pool, DriveNo(1), CopyNo(2));
+    pool.waits_for_discs(true);
+    let read = Step::ReadBack { disc: DiscNo(1), copy: CopyNo(2), is_last: true };
+    assert_eq!(steps(&mut pool), [(2, read)]);
+    pool.begun(DriveNo(2));
+    pool.judged(DriveNo(2));
+    pool.lost(DriveNo(2));
+    assert!(pool.is_stuck(), "no drive is left, and nothing waits for one");
+}
+
+#[test]
+fn a_copy_that_no_drive_is_left_to_read_is_burned_again() {
+    let burner = Roles { burns: true, reads: false };
+    let reader = Roles { burns: false, reads: true };
+    let mut pool = pool(&[(burner, true), (Roles::BOTH, false), (reader, true)]);
+    pool.add(DiscNo(1), lacking(2));
+    assert_eq!(steps(&mut pool), [(1, burn(1)), (0, burn(1))]);
+    pool.lost(DriveNo(2));
+    pool.good(DriveNo(1));
+    pool.handed_over(DriveNo(0), CopyNo(2));
+    assert_eq!(steps(&mut pool), [(1, burn(1))]);
+}

@@ -241,7 +241,11 @@ impl BurnAttempt<'_> {
             self.begin()?;
             return self.record_burned();
         };
-        self.records.has_burned(copy.number)?;
+        if let Err(recalled) = self.records.has_burned(copy.number) {
+            // The next turn of this disc is about it.
+            self.unread = Some(copy);
+            return Err(recalled);
+        }
         (self.copy, self.since) = (copy.number, Some(copy.burned));
         if self.drives.have_hands() {
             self.copies.now().in_work.push(copy.number);
