@@ -98,10 +98,12 @@ fill_share() {
   local share=$1 built suite
   mkdir -p "$share/bin" "$share/project"
   say "building coldcut, the drive and the suite"
-  cargo build --locked --workspace --bins
-  built=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
+  # Programs come with a test of their package: `cargo build` would take other features of crates that
+  # the tests use, too, and scripts/test.sh would build all a second time.
+  cargo test --locked --test harness --no-run
   suite=$(cargo test --locked -p coldcut-lab --test suite --no-run --message-format=json |
     sed -n 's/.*"name":"suite".*"executable":"\([^"]*\)".*/\1/p' | tail -1)
+  built=$(cargo metadata --format-version 1 --no-deps | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/debug
   strip -o "$share/bin/coldcut" "$built/coldcut"
   strip -o "$share/bin/lab-burner" "$built/lab-burner"
   strip -o "$share/bin/suite" "$suite"
