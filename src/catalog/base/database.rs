@@ -40,6 +40,18 @@ impl Catalog {
         work(&self.conn).map_err(|fault| explain(&self.path, doing, fault))
     }
 
+    /// All that `work` reads is of one moment, whatever others commit meanwhile. Not for writers, which
+    /// begin transactions of their own.
+    pub fn at_one_moment<T, E: From<CatalogError>>(
+        &self,
+        work: impl FnOnce() -> Result<T, E>,
+    ) -> Result<T, E> {
+        // It is rolled back at the end, as there is nothing to commit.
+        let begun = self.conn.unchecked_transaction();
+        let _moment = begun.map_err(|error| explain(&self.path, "reading it", error.into()))?;
+        work()
+    }
+
     /// Takes a part, so that nobody else changes it until what is given is dropped. Does not wait:
     /// [`CatalogError::PartInUse`]. What is held already, by this catalog or because nobody else
     /// can write, stays held as long as it was before.

@@ -132,15 +132,16 @@ impl Catalog {
     }
 
     /// Gives each state that a path was ever in to `each`, if `wanted` likes the path: in walk order,
-    /// those of one path by age, one at a time. An error of either ends the listing.
+    /// those of one path by age, one at a time. An error of either ends the listing. While others write,
+    /// only [`at_one_moment`](Self::at_one_moment): archives that came later are not known.
     pub fn each_state<E: From<CatalogError>>(
         &self,
         set: SetId,
-        mut wanted: impl FnMut(&RelPath, Kind) -> Result<bool, E>,
+        mut wanted: impl FnMut(&RelPath, Kind, Life) -> Result<bool, E>,
         mut each: impl FnMut(CatalogRow) -> Result<(), E>,
     ) -> Result<(), E> {
         self.walk(set, RowScope::All, |places, path, raw| {
-            if !wanted(&path, raw.kind)? {
+            if !wanted(&path, raw.kind, life(&raw))? {
                 return Ok(());
             }
             let place = places.of(&self.conn, &path, &raw);
@@ -185,9 +186,13 @@ fn was_before(SetId(set): SetId, SnapshotSeq(n): SnapshotSeq) -> String {
 pub(in crate::catalog) fn listed(path: RelPath, raw: Raw, place: Where) -> CatalogRow {
     let content = raw.content.as_ref().map(|content| ContentId(content.id));
     let sha256 = digest(&raw);
-    let life = Life { since: SnapshotSeq(raw.first), until: raw.last.map(SnapshotSeq) };
+    let life = life(&raw);
     let Raw { kind, size, meta, note, .. } = raw;
     CatalogRow { life, row: SnapshotRow { kind, path, size, sha256, place, meta, note }, content }
+}
+
+fn life(raw: &Raw) -> Life {
+    Life { since: SnapshotSeq(raw.first), until: raw.last.map(SnapshotSeq) }
 }
 
 fn found(path: RelPath, raw: Raw, place: Where) -> FoundPath {
@@ -309,5 +314,37 @@ impl ListingLevel {
                 None => WalkStep::Up,
             },
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::catalog::testing::*;
+    use crate::catalog::*;
+
+    #[test]
+    fn what_is_read_at_one_moment_knows_nothing_of_an_archive_that_comes_meanwhile() {
+        let mut bench = CatalogBench::new();
+        bench.store(&[whole("a", 1, 1), whole("d/b", 2, 2)]);
+        let reader = Catalog::open(&bench.file(), Access::Read).unwrap();
+        let (set, mut seen) = (bench.set, Vec::new());
+        let listed = reader.at_one_moment(|| {
+            reader.each_state::<CatalogError>(
+                set,
+                |path, _, _| {
+                    if *path == p("a") {
+                        bench.store(&[whole("d/c", 3, 3)]);
+                    }
+                    Ok(true)
+                },
+                |found| {
+                    seen.push(found.row.path.to_string());
+                    Ok(())
+                },
+            )
+        });
+        listed.unwrap();
+        assert_eq!(seen, ["a", "d/b"]);
     }
 }

@@ -201,9 +201,11 @@ impl Query {
     }
 
     fn each(&self, seq: SnapshotSeq, mut sink: impl FnMut(SnapshotRow)) -> Result<(), FlowError> {
-        self.catalog.snapshot_rows(self.set.id, seq, |listed| {
-            sink(listed.row);
-            Ok::<(), FlowError>(())
+        self.catalog.at_one_moment(|| {
+            self.catalog.snapshot_rows(self.set.id, seq, |listed| {
+                sink(listed.row);
+                Ok::<(), FlowError>(())
+            })
         })
     }
 

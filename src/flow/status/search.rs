@@ -3,7 +3,7 @@
 
 use crate::catalog::{CatalogError, CatalogRow};
 use crate::model::glob::Pattern;
-use crate::model::rows::SnapshotRow;
+use crate::model::rows::{Life, SnapshotRow};
 use crate::model::{Kind, SnapshotSeq};
 
 use crate::flow::FlowError;
@@ -46,23 +46,27 @@ impl Query {
         most: usize,
         is_wanted: &dyn Fn() -> bool,
     ) -> Result<Finds, FlowError> {
-        let snapshots = self.finished()?;
         let mut states = Vec::new();
-        let listed = self.catalog().each_state(
-            self.set_id(),
-            |path, kind| match is_wanted() {
-                true => Ok(pattern.matches(path, kind == Kind::Dir)),
-                false => Err(Halt::Enough),
-            },
-            |found| {
-                let Some(state) = restorable(found, &snapshots) else { return Ok(()) };
-                if states.len() == most {
-                    return Err(Halt::Enough);
-                }
-                states.push(state);
-                Ok(())
-            },
-        );
+        // A backup may commit meanwhile.
+        let listed = self.catalog().at_one_moment(|| {
+            let snapshots = self.finished().map_err(Halt::Failed)?;
+            self.catalog().each_state(
+                self.set_id(),
+                |path, kind, life| match is_wanted() {
+                    true => Ok(pattern.matches(path, kind == Kind::Dir)
+                        && having(life, &snapshots).is_some()),
+                    false => Err(Halt::Enough),
+                },
+                |CatalogRow { row, life, .. }| {
+                    let Some((first, last)) = having(life, &snapshots) else { return Ok(()) };
+                    if states.len() == most {
+                        return Err(Halt::Enough);
+                    }
+                    states.push(FoundState { row, first, last });
+                    Ok(())
+                },
+            )
+        });
         match listed {
             Ok(()) => Ok(Finds { states, is_all: true }),
             Err(Halt::Enough) => Ok(Finds { states, is_all: false }),
@@ -71,10 +75,10 @@ impl Query {
     }
 }
 
-/// `None`: only a run that did not finish saw it so.
-fn restorable(found: CatalogRow, snapshots: &[SnapshotSeq]) -> Option<FoundState> {
-    let mut having = snapshots.iter().filter(|seq| found.life.has(**seq));
+/// The first snapshot and the last one that have a row; `None`: only a run that did not finish saw it
+/// so.
+fn having(life: Life, snapshots: &[SnapshotSeq]) -> Option<(SnapshotSeq, SnapshotSeq)> {
+    let mut having = snapshots.iter().filter(|seq| life.has(**seq));
     let first = *having.next()?;
-    let last = having.next_back().copied().unwrap_or(first);
-    Some(FoundState { row: found.row, first, last })
+    Some((first, having.next_back().copied().unwrap_or(first)))
 }
