@@ -164,6 +164,32 @@ fn a_page_of_the_catalog_is_loaded_once_for_many_events() {
 }
 
 #[test]
+fn a_search_is_made_once_however_much_happens_and_a_disc_is_kept_up_to_date() {
+    let (sandbox, service) = Sandbox::with_films(7).served();
+    sandbox.backup("films", &[]).ok();
+    let browser = Browser::new(true);
+    opens(&browser, &sandbox);
+    browser.goes_to(&url(&service, "/find?q=film"));
+    browser.waits_until("the stream", |page| page.text("#link") == "Live");
+    let mut run = sandbox.asking(&["lost", "1"]);
+    browser.waits_until("the number of questions", |page| page.text("#badge") == "1");
+    assert!(loads(&browser, "/questions") > 0);
+    assert_eq!(loads(&browser, "/find"), 0);
+    sandbox.run(["answer", "no"]).ok();
+    assert_eq!(end(&mut run).code(), Some(1), "it was not confirmed");
+
+    browser.goes_to(&url(&service, "/discs")).clicks("#discs a");
+    browser.waits_until("the stream", |page| page.text("#link") == "Live");
+    sandbox.run(["locate", "1", "the cellar"]).ok();
+    sandbox.run(["verify", "shelf"]).ok();
+    browser.waits_until("the place", |page| page.text("#disc").contains("the cellar"));
+    let seconds = browser.runs("return performance.now() / 1000").as_f64().unwrap();
+    let path = browser.runs("return location.pathname");
+    let loaded = loads(&browser, path.as_str().unwrap());
+    assert!(loaded as f64 <= seconds / 10.0 + 1.0, "{loaded} loads in {seconds} s");
+}
+
+#[test]
 fn a_page_from_elsewhere_gets_nothing() {
     let (sandbox, service) = Sandbox::with_films(7).served();
     let browser = Browser::new(true);

@@ -6,6 +6,8 @@
 const APART = 1000; // milliseconds from an event to the load that it causes
 const APART_SLOW = 10 * APART; // for what the catalog is asked, which may take it a while
 const parts = () => document.querySelectorAll("[data-live][id]");
+// Where only the number of open questions may change, nothing else is asked for: not a search again.
+const from = document.querySelector("main [data-live][id]") ? location.href : "/questions";
 const link = document.getElementById("link");
 let source = null;
 let waiting = null; // a load that is to come, or goes on
@@ -37,7 +39,7 @@ function exchange(fresh) {
 async function load() {
   again = false;
   try {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
+    const answer = await fetch(from, { headers: { Accept: "text/html" } });
     if (answer.status === 401) location.reload(); // the session has ended, and the page says so
     if (!answer.ok) return;
     exchange(new DOMParser().parseFromString(await answer.text(), "text/html"));
