@@ -147,11 +147,7 @@ impl Journal {
         hold(&file)?;
         file.set_len(0)?;
         unless_missing(fs::remove_file(&former))?;
-        if fs::hard_link(&self.path, &former).is_err() {
-            // A file system without links.
-            fs::rename(&self.path, &former)?;
-        }
-        fs::rename(&next, &self.path)?;
+        exchange(&self.path, &former, &next, |path, former| fs::hard_link(path, former))?;
         (self.file, self.length) = (file, 0);
         Ok(())
     }
@@ -166,6 +162,25 @@ impl Journal {
         let entries = self.recent.entries.iter().map(|(entry, _)| entry);
         entries.filter(move |entry| entry.number > number)
     }
+}
+
+/// What has the name of the journal is the former one, and the next one has the name. On a file system
+/// without hard links there is a moment without either; if it fails then, all is as before.
+fn exchange(
+    path: &Path,
+    former: &Path,
+    next: &Path,
+    link: impl Fn(&Path, &Path) -> io::Result<()>,
+) -> io::Result<()> {
+    let is_linked = link(path, former).is_ok();
+    if !is_linked {
+        fs::rename(path, former)?;
+    }
+    let named = fs::rename(next, path);
+    if named.is_err() && !is_linked {
+        fs::rename(former, path)?;
+    }
+    named
 }
 
 /// The file that has the name of the journal, held, and whether it was there: another service may put
@@ -327,6 +342,20 @@ mod tests {
         assert!((0..5).any(|_| !add()), "it is bounded anyway");
         fs::remove_dir(with_end(&path(&dir), ".new")).unwrap();
         assert!(add());
+    }
+
+    #[test]
+    fn a_journal_without_a_next_one_keeps_its_name_also_where_there_are_no_hard_links() {
+        let dir = tempfile::tempdir().unwrap();
+        let (path, missing) = (path(&dir), dir.path().join("missing"));
+        fs::write(&path, "a").unwrap();
+        let no_links = |_: &Path, _: &Path| Err(io::ErrorKind::Unsupported.into());
+        assert!(exchange(&path, &with_end(&path, ".1"), &missing, no_links).is_err());
+        assert_eq!(fs::read(&path).unwrap(), b"a");
+        fs::write(&missing, "b").unwrap();
+        exchange(&path, &with_end(&path, ".1"), &missing, no_links).unwrap();
+        let texts = [with_end(&path, ".1"), path].map(|path| fs::read(path).unwrap());
+        assert_eq!(texts, [b"a", b"b"]);
     }
 
     /// With a reader that looks all the time, as one that follows the file does.
