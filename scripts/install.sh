@@ -10,9 +10,10 @@
 #   --watch         a disc that goes in starts `coldcut watch`: for drives that are coldcut's alone
 #   --set NAME      fit coldcut-backup@NAME.service to the set NAME of /etc/coldcut.toml: where it
 #                   writes, which file systems it needs, and that it burns if its discs go to a
-#                   shelf; again after each change of that table. Nothing else is installed
+#                   shelf; and let coldcut-serve.service write beside the catalog; again after each
+#                   change of that table. Nothing else is installed
 #   --uninstall     stop the services, and remove what was installed; catalog, staging area, the
-#                   user and an edited /etc/coldcut.toml stay
+#                   user, drop-ins of your own and an edited /etc/coldcut.toml stay
 #   BINARY          the program [default: target/release/coldcut]
 set -euo pipefail
 cd_from=$PWD
@@ -128,6 +129,11 @@ make_user() {
   say "the user coldcut made, a member of the group cdrom"
 }
 
+make_socket_dir() {
+  [ -z "$root" ] && [ -d /run/systemd/system ] || return 0
+  systemd-tmpfiles --create $tmpfiles
+}
+
 reload() {
   [ -z "$root" ] || return 0
   if [ -S /run/udev/control ]; then
@@ -137,7 +143,6 @@ reload() {
     say "udev read the rules"
   fi
   if [ -d /run/systemd/system ]; then
-    [ ! -e $tmpfiles ] || systemd-tmpfiles --create $tmpfiles
     systemctl daemon-reload
     say "systemd read the units"
   fi
@@ -190,6 +195,12 @@ is_shelf() {
   case $1 in ''|/dev/*) return 1 ;; esac
 }
 
+# Nothing for the units' own directory, in which they may write anyway.
+may_write() {
+  case $1 in ''|/var/lib/coldcut|/var/lib/coldcut/*) return ;; esac
+  printf 'ReadWritePaths=%s\n' "$(for_unit "$1")"
+}
+
 # What the set's own table asks of its unit.
 set_text() {
   local source dest catalog staging place
@@ -205,10 +216,8 @@ set_text() {
   printf '\n[Unit]\nRequiresMountsFor=%s\n' "$(for_unit "$source")"
   ! is_shelf "$dest" || printf 'RequiresMountsFor=%s\n' "$(for_unit "$dest")"
   printf '\n[Service]\n'
-  for place in "${catalog%/*}" "$staging"; do
-    case $place in ''|/var/lib/coldcut|/var/lib/coldcut/*) continue ;; esac
-    printf 'ReadWritePaths=%s\n' "$(for_unit "$place")"
-  done
+  may_write "${catalog%/*}"
+  may_write "$staging"
   if is_shelf "$dest"; then
     printf 'ReadWritePaths=%s\n' "$(for_unit "$dest")"
     printf 'ExecStart=\nExecStart=%s backup %%i --wait 6h\n' "$program"
@@ -254,20 +263,41 @@ place_shelf() {
   fi
 }
 
+# The service has its journal beside the catalog.
+serve_text() {
+  local catalog place
+  catalog=$(asked '' catalog)
+  place=$(may_write "${catalog%/*}")
+  [ -n "$place" ] || return 0
+  printf '# Written by scripts/install.sh --set from %s: run it again after a change there.\n' "$config"
+  printf '\n[Service]\n%s\n' "$place"
+}
+
+# A drop-in of this script's own, in a directory of units; without a text there is none.
+place_drop_in() {
+  local place=$units/$1 text=$2
+  if [ -z "$text" ]; then
+    remove "$place"
+    rmdir "$root${place%/*}" 2>/dev/null || true
+  elif [ "$text" = "$(cat "$root$place" 2>/dev/null)" ]; then
+    say "$place is in place"
+  else
+    install -d "$root${place%/*}"
+    printf '%s\n' "$text" | install -m 0644 /dev/stdin "$root$place"
+    say "$place installed"
+  fi
+}
+
 place_set() {
-  local dir=$units/coldcut-backup@$set.service.d text
+  local text serves
   case $set in *[!A-Za-z0-9_-]*) fail "$set is no name of a set" ;; esac
   [ -e "$root$config" ] || fail "there is no $config; run this script without --set first"
   has_table || fail "$config has no table [set.$set]"
   text=$(set_text)
+  serves=$(serve_text)
   place_shelf
-  if [ "$text" = "$(cat "$root$dir/50-set.conf" 2>/dev/null)" ]; then
-    say "$dir/50-set.conf is in place"
-    return
-  fi
-  install -d "$root$dir"
-  printf '%s\n' "$text" | install -m 0644 /dev/stdin "$root$dir/50-set.conf"
-  say "$dir/50-set.conf installed"
+  place_drop_in "coldcut-backup@$set.service.d/50-set.conf" "$text"
+  place_drop_in coldcut-serve.service.d/50-catalog.conf "$serves"
   reload
 }
 
@@ -303,10 +333,13 @@ uninstall_all() {
     remove "$place"
   done < <(text_files)
   remove "$program"
-  for dir in "$root$units"/coldcut-backup@*.service.d; do
+  for dir in "$root$units"/coldcut-*.d; do
+    [ -d "$dir" ] || continue
     remove "${dir#"$root"}/50-set.conf"
-    rmdir "$dir" 2>/dev/null || true
+    remove "${dir#"$root"}/50-catalog.conf"
+    rmdir "$dir" 2>/dev/null || say "${dir#"$root"} holds drop-ins of your own and stays"
   done
+  [ -n "$root" ] || rmdir /run/coldcut 2>/dev/null || true
   if config_text yes | cmp -s - "$root$config" || config_text no | cmp -s - "$root$config"; then
     remove "$config"
   elif [ -e "$root$config" ]; then
@@ -337,6 +370,7 @@ install_all() {
   place_config
   [ -n "$root" ] || make_user
   place_state
+  make_socket_dir
   reload
 }
 

@@ -112,6 +112,34 @@ fn uninstalling_keeps_an_edited_configuration_and_the_catalog() {
     assert_eq!(files(&sandbox), "root/etc/coldcut.toml\nroot/var/lib/coldcut/catalog.sqlite\n");
 }
 
+#[test]
+fn uninstalling_keeps_drop_ins_that_it_did_not_write_and_says_so() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, env!("CARGO_BIN_EXE_coldcut"));
+    let dir = "/etc/systemd/system/coldcut-serve.service.d";
+    sandbox.bash(&format!("mkdir root{dir}; touch root{dir}/override.conf")).ok();
+    let said = install(&sandbox, "--uninstall");
+    assert!(said.contains(&format!("{dir} holds drop-ins of your own and stays")), "{said}");
+    assert_eq!(files(&sandbox), format!("root{dir}/override.conf\n"));
+}
+
+/// In a mount namespace of its own, with a systemd that does nothing: without the user, its
+/// `systemd-tmpfiles` fails.
+#[test]
+fn uninstalling_ends_also_when_the_user_of_the_services_is_gone() {
+    let sandbox = Sandbox::new();
+    let line = format!(
+        "mkdir fake; printf '#!/bin/sh\\n' | tee fake/systemctl >fake/udevadm
+         printf '#!/bin/sh\\nexit 65\\n' >fake/systemd-tmpfiles; chmod +x fake/*
+         unshare --mount bash -euc 'mount -t tmpfs none /etc; mount -t tmpfs none /run
+         mkdir -p /etc/tmpfiles.d /run/systemd/system /run/coldcut; touch /etc/tmpfiles.d/coldcut.conf
+         PATH=\"$PWD/fake:$PATH\" \"$1\" --prefix \"$PWD/usr\" --uninstall
+         ! [ -e /etc/tmpfiles.d/coldcut.conf ] && ! [ -e /run/coldcut ]' bash '{}'",
+        repository("scripts/install.sh").display(),
+    );
+    sandbox.bash(&line).ok();
+}
+
 /// What `install.sh --set NAME` makes of a configuration, in the sandbox.
 fn set_unit(sandbox: &Sandbox, config: &str, set: &str) -> String {
     fs::create_dir_all(sandbox.path("root/etc")).unwrap();
@@ -141,6 +169,20 @@ fn the_unit_of_a_set_on_a_shelf_burns_and_may_write_there() {
     assert!(again.contains("is in place"), "{again}");
     install(&sandbox, "--uninstall");
     assert_eq!(files(&sandbox), "root/etc/coldcut.toml\n");
+}
+
+/// It keeps its journal beside the catalog.
+#[test]
+fn the_service_may_write_where_the_catalog_is() {
+    let sandbox = Sandbox::new();
+    let set = "[set.photos]\nsource = \"/srv/photos\"\n";
+    let text = set_unit(&sandbox, &format!("catalog = \"/big/50%/c.sqlite\"\n{set}"), "photos");
+    assert!(text.contains("ReadWritePaths=\"/big/50%%\"\n"), "{text}");
+    let path = sandbox.path("root/etc/systemd/system/coldcut-serve.service.d/50-catalog.conf");
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.ends_with("\n[Service]\nReadWritePaths=\"/big/50%%\"\n"), "{text}");
+    set_unit(&sandbox, &format!("catalog = \"/var/lib/coldcut/catalog.sqlite\"\n{set}"), "photos");
+    assert!(!path.exists(), "it is not needed any more");
 }
 
 /// Where discs are burned in a drive, `watch` does it: the unit only stages.
