@@ -51,6 +51,7 @@ fn a_file_is_found_with_its_snapshots_its_disc_its_copy_and_its_place() {
     assert_eq!(finds(&service, "q=FILM"), [] as [Value; 0], "as `find` compares");
     assert_eq!(finds(&service, "q=%2Ffilm2"), &all[3..], "a pattern");
     assert_eq!(finds(&service, "q=film%5B02%5D").len(), 2, "a pattern");
+    assert_eq!(finds(&service, "q=+%2Ffilm2+"), &all[3..], "a phone adds blanks");
 }
 
 #[test]

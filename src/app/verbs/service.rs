@@ -172,6 +172,14 @@ impl CatalogView for CatalogAnswers {
         Ok(sets.map_err(failed)?.iter().map(|glance| set::line(glance).object()).collect())
     }
 
+    fn set_names(&self) -> Result<Vec<String>, ViewError> {
+        if !self.catalog.exists() {
+            return Ok(Vec::new());
+        }
+        let names = Query::sets(&self.catalog).map_err(failed)?;
+        Ok(names.iter().map(SetName::to_string).collect())
+    }
+
     fn status(&self) -> Result<Vec<SetStatusObject>, ViewError> {
         if !self.catalog.exists() {
             return Ok(Vec::new());
@@ -225,6 +233,10 @@ impl CatalogView for CatalogAnswers {
         let pattern = pattern(&search.words)?;
         let mut all = Found::default();
         for query in self.queries(search.set.as_deref())? {
+            all.has_more |= !is_wanted();
+            if all.has_more {
+                break;
+            }
             let room = search.most - all.paths.len();
             let found = query.search(&pattern, room, is_wanted).map_err(failed)?;
             all.has_more |= !found.is_all;
@@ -304,14 +316,15 @@ const LONGEST_WORDS: usize = 255;
 /// A part of a name, or a pattern where it has a slash or a sign that patterns have.
 fn pattern(words: &str) -> Result<Pattern, ViewError> {
     let unclear = |why: &str| ViewError::Unclear(why.to_owned());
-    if words.trim().is_empty() {
+    let words = words.trim();
+    if words.is_empty() {
         return Err(unclear("say what to look for: a part of a name, or a pattern"));
     }
     if words.len() > LONGEST_WORDS {
         return Err(unclear("the pattern is too long"));
     }
     let is_pattern = words.contains(['*', '?', '[', ']', '{', '}', '\\', '/']);
-    let text = if is_pattern { words.to_owned() } else { format!("*{}*", words.trim()) };
+    let text = if is_pattern { words.to_owned() } else { format!("*{words}*") };
     Pattern::new(&text).map_err(|error| ViewError::Unclear(error.to_string()))
 }
 

@@ -24,7 +24,7 @@ use super::events::EventStream;
 use super::metrics::metrics;
 use super::reports;
 use super::run::Refusal;
-use super::shared::Hub;
+use super::shared::{Hub, search_end};
 use super::view::{Search, ViewError};
 
 /// A run that listens takes an answer at once.
@@ -241,11 +241,12 @@ struct Sought {
 }
 
 async fn find(State(hub): Shared, asked: Result<Query<Sought>, QueryRejection>) -> Response {
+    let until = search_end();
     let Ok(Query(Sought { q, set })) = asked else {
         return refusal(400, "`q`, which says what to look for, and `set` are understood");
     };
     let search = Search { words: q, set, most: MOST_FOUND };
-    match hub.find(search).await {
+    match hub.find(search, until).await {
         Ok(all) => bounded(object(200, &all.paths), all.has_more),
         Err(error) => refused(&error),
     }

@@ -30,7 +30,7 @@ use super::api;
 use super::connection::Connection;
 use super::pages;
 use super::run::Peer;
-use super::shared::Hub;
+use super::shared::{Hub, SEARCH_TIME};
 
 /// Connections of one door at once; one more is closed at once.
 const MOST: usize = 256;
@@ -42,8 +42,12 @@ const LONGEST_BODY: usize = 64 << 10;
 const HEAD_TIME: Duration = Duration::from_secs(10);
 /// How long an answer may take to begin.
 const ANSWER_TIME: Duration = Duration::from_secs(30);
+// Whoever asked still waits for what a search found, and for its discs.
+const _: () = assert!(SEARCH_TIME.as_secs() + 5 <= ANSWER_TIME.as_secs());
 /// After an error that is not about one connection, such as too many open files.
 const REST: Duration = Duration::from_millis(200);
+/// No page from elsewhere embeds an answer.
+const OWN_PAGES_ONLY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 /// Nothing from elsewhere, nothing inline, in nobody's frame.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
     img-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'";
@@ -107,16 +111,18 @@ async fn guard(
         let asked = (request.method(), request.uri().path());
         judge(door, asked, request.headers(), &hub.hosts, (&sessions, now))
     };
+    let wants_page = wants_page(&request);
+    let refused = |status, why| match wants_page {
+        true => pages::failed(status, why),
+        false => refusal(status, why),
+    };
     let mut response = match judged {
         Ok(caller) => {
             request.extensions_mut().insert(caller);
-            match tokio::time::timeout(ANSWER_TIME, next.run(request)).await {
-                Ok(response) => response,
-                Err(_) => refusal(503, "this took too long"),
-            }
+            let answer = tokio::time::timeout(ANSWER_TIME, next.run(request)).await;
+            answer.unwrap_or_else(|_| refused(503, "this took too long"))
         }
-        Err((status, why)) if wants_page(&request) => pages::failed(status.as_u16(), why),
-        Err((status, why)) => refusal(status.as_u16(), why),
+        Err((status, why)) => refused(status.as_u16(), why),
     };
     let headers = response.headers_mut();
     let set = |(name, value): (HeaderName, &'static str)| {
@@ -127,6 +133,7 @@ async fn guard(
         (CONTENT_SECURITY_POLICY, POLICY),
         (REFERRER_POLICY, "same-origin"),
         (X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (OWN_PAGES_ONLY, "same-origin"),
     ]
     .into_iter()
     .for_each(set);

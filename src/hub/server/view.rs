@@ -104,6 +104,9 @@ pub trait CatalogView: Send + Sync {
     /// All sets; none if there is no catalog yet.
     fn sets(&self) -> Result<Vec<SetObject>, ViewError>;
 
+    /// Their names alone, which is quick.
+    fn set_names(&self) -> Result<Vec<String>, ViewError>;
+
     /// How safe each set is.
     fn status(&self) -> Result<Vec<SetStatusObject>, ViewError>;
 

@@ -26,7 +26,7 @@ pub async fn page(State(hub): State<Arc<Hub>>, Query(chosen): Query<Chosen>) -> 
     // No set is called nothing: a form's first choice is all of them.
     let set = chosen.set.filter(|set| !set.is_empty());
     let wanted = set.clone();
-    let found = hub.ask(move |view| Ok((view.sets()?, view.discs(wanted.as_deref())?))).await;
+    let found = hub.ask(move |view| Ok((view.set_names()?, view.discs(wanted.as_deref())?))).await;
     let (sets, discs) = match found {
         Ok(found) => found,
         Err(error) => return layout::view_failed(&error),
@@ -39,8 +39,8 @@ pub async fn page(State(hub): State<Arc<Hub>>, Query(chosen): Query<Chosen>) -> 
                 select #set name="set" {
                     option value="" { "all" }
                     @for one in &sets {
-                        option value=(one.set) selected[Some(&one.set) == set.as_ref()] {
-                            (shown::text(&one.set))
+                        option value=(one) selected[Some(one) == set.as_ref()] {
+                            (shown::text(one))
                         }
                     }
                 }
@@ -108,31 +108,33 @@ fn details(disc: &DiscObject) -> Markup {
     let percent = shown::percent(disc.used, disc.capacity);
     html! {
         p.quiet { a href="/discs" { "All discs" } }
-        article.large {
-            (drawing::disc(percent, class(disc)))
-            div {
-                h1 { (shown::text(&disc.set)) " " (disc.id) }
-                dl {
-                    (fact("State", &word(&disc.state)))
-                    (fact("Used", &format!("{} of {} ({percent} %)",
-                        shown::size(disc.used), shown::size(disc.capacity))))
-                    (fact("Packed", &shown::minute(disc.date.as_deref())))
-                    (fact("Newest snapshot", &disc.snapshot.to_string()))
-                    (fact("Last verified", &shown::day(disc.verified.as_deref())))
-                    (fact("Last restored with standard tools", &shown::day(disc.drilled.as_deref())))
-                    (fact("UUID", &disc.uuid))
+        div #disc data-live="slow" {
+            article.large {
+                (drawing::disc(percent, class(disc)))
+                div {
+                    h1 { (shown::text(&disc.set)) " " (disc.id) }
+                    dl {
+                        (fact("State", &word(&disc.state)))
+                        (fact("Used", &format!("{} of {} ({percent} %)",
+                            shown::size(disc.used), shown::size(disc.capacity))))
+                        (fact("Packed", &shown::minute(disc.date.as_deref())))
+                        (fact("Newest snapshot", &disc.snapshot.to_string()))
+                        (fact("Last verified", &shown::day(disc.verified.as_deref())))
+                        (fact("Last restored with standard tools", &shown::day(disc.drilled.as_deref())))
+                        (fact("UUID", &disc.uuid))
+                    }
                 }
             }
+            h2 { "Copies" }
+            @if disc.media.is_empty() { p.calm { "There is no copy yet." } }
+            @else { div.wide { table {
+                thead { tr {
+                    th scope="col" { "Copy" } th scope="col" { "State" } th scope="col" { "Where" }
+                    th scope="col" { "Medium" } th scope="col" { "Burned" } th scope="col" { "Verified" }
+                } }
+                tbody { @for copy in &disc.media { (row(copy)) } }
+            } } }
         }
-        h2 { "Copies" }
-        @if disc.media.is_empty() { p.calm { "There is no copy yet." } }
-        @else { div.wide { table {
-            thead { tr {
-                th scope="col" { "Copy" } th scope="col" { "State" } th scope="col" { "Where" }
-                th scope="col" { "Medium" } th scope="col" { "Burned" } th scope="col" { "Verified" }
-            } }
-            tbody { @for copy in &disc.media { (row(copy)) } }
-        } } }
     }
 }
 

@@ -8,10 +8,9 @@ use axum::response::Response;
 use maud::{Markup, html};
 use serde::Deserialize;
 
-use crate::hub::server::shared::Hub;
+use crate::hub::server::shared::{Hub, search_end};
 use crate::hub::server::view::{Found, FoundDiscObject, FoundObject, Search, ViewError};
 use crate::port::clock::Moment;
-use crate::ui::json::sets::SetObject;
 
 use super::discs::{is_kept, place};
 use super::layout::{self, Tab};
@@ -39,9 +38,10 @@ pub async fn page(
     State(hub): State<Arc<Hub>>,
     Query(Sought { q, set }): Query<Sought>,
 ) -> Response {
+    let until = search_end();
     // A form's first choice is all sets.
     let set = set.filter(|set| !set.is_empty());
-    let sets = match hub.ask(|view| view.sets()).await {
+    let sets = match hub.ask(|view| view.set_names()).await {
         Ok(sets) => sets,
         Err(error) => return layout::view_failed(&error),
     };
@@ -49,12 +49,15 @@ pub async fn page(
         true => {
             html! { p.calm { "A part of a name, or a pattern such as " code { "2026/*.jpg" } "." } }
         }
-        false => match hub.find(Search { words: q.clone(), set: set.clone(), most: MOST }).await {
-            Ok(found) => results(&found),
-            // What was typed is still there to be changed.
-            Err(ViewError::Unclear(why)) => html! { p.calm { (shown::text(&why)) } },
-            Err(error) => return layout::view_failed(&error),
-        },
+        false => {
+            let search = Search { words: q.clone(), set: set.clone(), most: MOST };
+            match hub.find(search, until).await {
+                Ok(found) => results(&found),
+                // What was typed is still there to be changed.
+                Err(ViewError::Unclear(why)) => html! { p.calm { (shown::text(&why)) } },
+                Err(error) => return layout::view_failed(&error),
+            }
+        }
     };
     let content = html! {
         h1 { "Find" }
@@ -64,7 +67,7 @@ pub async fn page(
     layout::page(&hub, Tab::Find, content)
 }
 
-pub(super) fn form(sets: &[SetObject], words: &str, set: Option<&str>) -> Markup {
+pub(super) fn form(sets: &[String], words: &str, set: Option<&str>) -> Markup {
     html! {
         form.filter role="search" method="get" action="/find" {
             label for="q" { "Name" }
@@ -75,8 +78,8 @@ pub(super) fn form(sets: &[SetObject], words: &str, set: Option<&str>) -> Markup
                 select #set name="set" {
                     option value="" { "all" }
                     @for one in sets {
-                        option value=(one.set) selected[Some(one.set.as_str()) == set] {
-                            (shown::text(&one.set))
+                        option value=(one) selected[Some(one.as_str()) == set] {
+                            (shown::text(one))
                         }
                     }
                 }
@@ -91,7 +94,10 @@ fn results(found: &Found) -> Markup {
         @if found.paths.is_empty() && !found.has_more { p.calm { "Nothing has such a name." } }
         ul.found { @for one in &found.paths { (row(one)) } }
         @if found.has_more {
-            p.quiet { "There are more. Name them more exactly to see those." }
+            p.quiet {
+                @if found.paths.len() < MOST { "The search took too long and was ended: there may be more." }
+                @else { "There are more. Name them more exactly to see those." }
+            }
         }
     }
 }
