@@ -109,6 +109,8 @@ fn no_answer_lets_another_page_read_it_and_get_changes_nothing() {
     assert!(!answer.head.contains("access-control"), "{}", answer.head);
     assert!(answer.head.contains("content-security-policy: default-src 'none'"), "{}", answer.head);
     assert!(answer.head.contains("x-content-type-options: nosniff"), "{}", answer.head);
+    let own = "cross-origin-resource-policy: same-origin";
+    assert!(answer.head.contains(own), "{}", answer.head);
     for target in ["/api/links", "/api/questions/0123abcd-1"] {
         assert_eq!(service.get(target).status, 405, "{target}");
     }

@@ -16,6 +16,7 @@ use super::sessions::{Session, Sessions};
 /// How the names of cookies begin.
 const COOKIE_NAME: &str = "coldcut";
 const FETCH_SITE: &str = "sec-fetch-site";
+const FETCH_MODE: &str = "sec-fetch-mode";
 const FETCH: &str = "sec-fetch-";
 /// What a browser without a session may see: how it gets one, and what that looks like.
 const PUBLIC: [&str; 3] = ["/open", "/app.css", "/app.js"];
@@ -110,8 +111,11 @@ pub fn judge(
     if *method == Method::POST && !is_from_our_page(headers, host.unwrap_or_default()) {
         return Err((StatusCode::FORBIDDEN, "this was not sent by a page of this service"));
     }
+    if *method != Method::POST && is_embedded_elsewhere(headers) {
+        return Err((StatusCode::FORBIDDEN, "this was not asked for by a page of this service"));
+    }
     let name = cookie_name(host.unwrap_or_default());
-    match cookie(headers, &name).and_then(|cookie| sessions.find(cookie, now)) {
+    match cookies(headers, &name).find_map(|cookie| sessions.find(cookie, now)) {
         Some(session) => Ok(Caller::Browser(session)),
         None if PUBLIC.contains(&path) => Ok(Caller::Stranger),
         None => {
@@ -124,6 +128,14 @@ pub fn judge(
 fn is_of_a_browser(headers: &HeaderMap) -> bool {
     let mut names = headers.keys();
     names.any(|name| [ORIGIN, REFERER, COOKIE].contains(name) || name.as_str().starts_with(FETCH))
+}
+
+/// A page from elsewhere, which may be of another port of this machine and so has our cookies sent, may
+/// lead here, but not load anything into itself.
+fn is_embedded_elsewhere(headers: &HeaderMap) -> bool {
+    let is_elsewhere =
+        headers.get(FETCH_SITE).is_some_and(|site| site != "same-origin" && site != "none");
+    is_elsewhere && headers.get(FETCH_MODE).is_none_or(|mode| mode != "navigate")
 }
 
 /// A browser says where a request comes from: newer ones in `Sec-Fetch-Site`, all in `Origin`.
@@ -144,10 +156,11 @@ pub fn cookie_name(host: &str) -> String {
     format!("{COOKIE_NAME}-{}", port.unwrap_or("80"))
 }
 
-fn cookie<'a>(headers: &'a HeaderMap, wanted: &str) -> Option<&'a str> {
+/// All of the name: another service of this machine may have set one for a path or a name of its own.
+fn cookies<'a>(headers: &'a HeaderMap, wanted: &str) -> impl Iterator<Item = &'a str> {
     let all = headers.get_all(COOKIE).into_iter().filter_map(|value| value.to_str().ok());
-    let mut pairs = all.flat_map(|value| value.split(';')).filter_map(|one| one.split_once('='));
-    pairs.find(|(name, _)| name.trim() == wanted).map(|(_, value)| value.trim())
+    let pairs = all.flat_map(|value| value.split(';')).filter_map(|one| one.split_once('='));
+    pairs.filter(move |(name, _)| name.trim() == wanted).map(|(_, value)| value.trim())
 }
 
 #[cfg(test)]
@@ -210,8 +223,11 @@ mod tests {
         let mut gate = OpenSession::new();
         gate.cookie = gate.cookie.replace("-7733", "-7734");
         assert_eq!(gate.with_session("GET", &[OURS]), 401);
-        gate.cookie = format!("{}; coldcut-7733=0", gate.cookie.replace("-7734", "-7733"));
-        assert_eq!(gate.with_session("GET", &[OURS]), 200);
+        let own = gate.cookie.replace("-7734", "-7733");
+        for cookie in [format!("{own}; coldcut-7733=0"), format!("coldcut-7733=0; {own}")] {
+            gate.cookie = cookie;
+            assert_eq!(gate.with_session("GET", &[OURS]), 200, "{}", gate.cookie);
+        }
     }
 
     #[test]
@@ -258,6 +274,27 @@ mod tests {
             assert_eq!(post(&[("origin", origin)]), 403, "{origin}");
         }
         assert_eq!(post(&[]), 403);
+    }
+
+    #[test]
+    fn a_page_from_elsewhere_leads_here_and_loads_nothing() {
+        let gate = OpenSession::new();
+        let asks = |method: &str, site: &str, mode: &str| {
+            let from = [OURS, ("sec-fetch-site", site), ("sec-fetch-mode", mode)];
+            gate.with_session(method, &from)
+        };
+        for site in ["same-site", "cross-site"] {
+            assert_eq!(asks("GET", site, "navigate"), 200, "{site}");
+            for mode in ["no-cors", "cors", "websocket", ""] {
+                assert_eq!(asks("GET", site, mode), 403, "{site} {mode}");
+                assert_eq!(asks("HEAD", site, mode), 403, "{site} {mode}");
+            }
+            assert_eq!(gate.with_session("GET", &[OURS, ("sec-fetch-site", site)]), 403, "{site}");
+        }
+        assert_eq!(
+            [asks("GET", "same-origin", "cors"), asks("GET", "none", "no-cors")],
+            [200, 200]
+        );
     }
 
     #[test]
