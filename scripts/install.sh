@@ -273,14 +273,17 @@ serve_text() {
   printf '\n[Service]\n%s\n' "$place"
 }
 
-# A drop-in of this script's own, in a directory of units; without a text there is none.
+# A drop-in of this script's own; without a text there is none.
 place_drop_in() {
   local place=$units/$1 text=$2
+  if [ "$text" = "$(cat "$root$place" 2>/dev/null)" ]; then
+    [ -z "$text" ] || say "$place is in place"
+    return
+  fi
+  is_changed=yes
   if [ -z "$text" ]; then
     remove "$place"
     rmdir "$root${place%/*}" 2>/dev/null || true
-  elif [ "$text" = "$(cat "$root$place" 2>/dev/null)" ]; then
-    say "$place is in place"
   else
     install -d "$root${place%/*}"
     printf '%s\n' "$text" | install -m 0644 /dev/stdin "$root$place"
@@ -289,7 +292,7 @@ place_drop_in() {
 }
 
 place_set() {
-  local text serves
+  local text serves is_changed=no
   case $set in *[!A-Za-z0-9_-]*) fail "$set is no name of a set" ;; esac
   [ -e "$root$config" ] || fail "there is no $config; run this script without --set first"
   has_table || fail "$config has no table [set.$set]"
@@ -298,7 +301,7 @@ place_set() {
   place_shelf
   place_drop_in "coldcut-backup@$set.service.d/50-set.conf" "$text"
   place_drop_in coldcut-serve.service.d/50-catalog.conf "$serves"
-  reload
+  [ $is_changed = no ] || reload
 }
 
 at_work() {
@@ -333,10 +336,10 @@ uninstall_all() {
     remove "$place"
   done < <(text_files)
   remove "$program"
+  remove $units/coldcut-serve.service.d/50-catalog.conf
   for dir in "$root$units"/coldcut-*.d; do
     [ -d "$dir" ] || continue
-    remove "${dir#"$root"}/50-set.conf"
-    remove "${dir#"$root"}/50-catalog.conf"
+    case $dir in */coldcut-backup@*) remove "${dir#"$root"}/50-set.conf" ;; esac
     rmdir "$dir" 2>/dev/null || say "${dir#"$root"} holds drop-ins of your own and stays"
   done
   [ -n "$root" ] || rmdir /run/coldcut 2>/dev/null || true
