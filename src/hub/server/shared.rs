@@ -1,10 +1,12 @@
 //! What all requests share.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio::time::timeout_at;
+use tokio::time::timeout;
+
+use crate::port::clock::Deadline;
 
 use super::access::Hosts;
 use super::board::Board;
@@ -75,16 +77,20 @@ impl Hub {
 
     /// One search after the other. It ends when nobody waits for it any more, and at `until` with what
     /// was found so far.
-    pub async fn find(self: &Arc<Hub>, search: Search, until: Instant) -> Result<Found, ViewError> {
+    pub async fn find(
+        self: &Arc<Hub>,
+        search: Search,
+        until: Deadline,
+    ) -> Result<Found, ViewError> {
         let unfinished = || Found { has_more: true, ..Found::default() };
         let turn = self.searching.clone().acquire_owned();
-        let Ok(Ok(turn)) = timeout_at(until.into(), turn).await else { return Ok(unfinished()) };
+        let Ok(Ok(turn)) = timeout(left(until), turn).await else { return Ok(unfinished()) };
         let asker = Arc::new(());
         let waits = Arc::downgrade(&asker);
         let found = self.ask(move |view| {
             // The next one begins when this one has ended, also if nobody waits for it.
             let _turn = turn;
-            let is_wanted = || waits.strong_count() > 0 && Instant::now() < until;
+            let is_wanted = || waits.strong_count() > 0 && !until.is_over();
             if is_wanted() { view.find(&search, &is_wanted) } else { Ok(unfinished()) }
         });
         let found = found.await;
@@ -94,8 +100,12 @@ impl Hub {
 }
 
 /// When a search that was asked for now must have ended.
-pub fn search_end() -> Instant {
-    Instant::now() + SEARCH_TIME
+pub fn search_end() -> Deadline {
+    Deadline::after(SEARCH_TIME)
+}
+
+fn left(until: Deadline) -> Duration {
+    until.left().unwrap_or(SEARCH_TIME)
 }
 
 #[cfg(test)]
@@ -176,7 +186,7 @@ mod tests {
             SlowHub { hub, begun, end, _dir: dir }
         }
 
-        fn search(&self, words: &str, until: Instant) -> tokio::task::JoinHandle<Found> {
+        fn search(&self, words: &str, until: Deadline) -> tokio::task::JoinHandle<Found> {
             let (hub, words) = (self.hub.clone(), words.to_owned());
             let search = Search { words, set: None, most: 1 };
             tokio::spawn(async move { hub.find(search, until).await.unwrap() })
@@ -229,7 +239,7 @@ mod tests {
     fn a_search_whose_time_is_over_answers_that_there_may_be_more() {
         within(async {
             let slow = SlowHub::new();
-            let over = Instant::now();
+            let over = Deadline::after(Duration::ZERO);
             assert!(slow.search("late", over).await.unwrap().has_more);
             let turn = slow.hub.searching.clone().acquire_owned().await.unwrap();
             assert!(slow.search("waits", over).await.unwrap().has_more);
