@@ -193,6 +193,31 @@ fn no_help_has_an_idiom() {
 }
 
 #[test]
+fn help_lists_the_options_that_can_matter_and_no_others() {
+    let lists = |verb: &str, option: &str| {
+        let text = help(&["help", verb]).unwrap();
+        text.lines().any(|line| line.trim_start().split(' ').next() == Some(option))
+    };
+    for (verb, options) in [
+        ("backup", ["--encrypt", "--staging", "--wait"]),
+        ("restore", ["--no-limits", "--catalog", "--wait"]),
+        ("serve", ["--listen", "--catalog", "--hub"]),
+        ("follow", ["--json", "--catalog", "--hub"]),
+    ] {
+        assert!(options.iter().all(|option| lists(verb, option)), "{verb}: {options:?}");
+    }
+    for (verb, options) in [
+        ("discs", ["--encrypt", "--no-limits", "--odd-passphrase"]),
+        ("serve", ["--set", "--staging", "--wait"]),
+        ("open", ["--set", "--staging", "--yes"]),
+        ("follow", ["--set", "--staging", "--yes"]),
+        ("answer", ["--set", "--staging", "--yes"]),
+    ] {
+        assert!(!options.iter().any(|option| lists(verb, option)), "{verb}: {options:?}");
+    }
+}
+
+#[test]
 fn an_idiom_is_found_with_its_line_wherever_lines_end() {
     let idioms = |text: &str| -> Vec<(usize, &str)> {
         Words::of(text, 7).idioms().iter().map(|found| (found.line, found.idiom)).collect()

@@ -16,6 +16,8 @@ pub struct Page {
     also: &'static [&'static str],
     /// Whether it reads discs: only then do limits on what a disc holds matter.
     reads_discs: bool,
+    /// Whether it is about the service and what runs do, and about no set in particular.
+    is_about_service: bool,
     pub examples: &'static str,
 }
 
@@ -50,7 +52,18 @@ const REBUILD: &[&str] =
 const READ: &[&str] = &["accept-plain"];
 
 /// A verb that neither takes keys nor reads discs.
-const PLAIN: Page = Page { verb: "", keys: &[], also: &[], reads_discs: false, examples: "" };
+const PLAIN: Page = Page {
+    verb: "",
+    keys: &[],
+    also: &[],
+    reads_discs: false,
+    is_about_service: false,
+    examples: "",
+};
+/// A verb of the resident service.
+const SERVICE: Page = Page { is_about_service: true, ..PLAIN };
+/// What matters only to who works with a set.
+const OF_SETS: [&str; 4] = ["set", "staging", "yes", "wait"];
 
 const LOOK: Group = ("Look", &[STATUS, SNAPSHOTS, DISCS, LS, FIND, DRIVES]);
 const GROUPS: [Group; 6] = [
@@ -95,6 +108,7 @@ const WATCH: Page = Page {
     examples: "\
 coldcut watch /dev/sr0
 coldcut watch /dev/sr0 /dev/sr1 --until-done",
+    ..PLAIN
 };
 const RESTORE: Page = Page {
     verb: "restore",
@@ -114,6 +128,7 @@ const RESCUE: Page = Page {
     examples: "\
 coldcut rescue /dev/sr0 --to photos-0003.iso
 coldcut rescue /dev/sr0 copy.iso --to photos-0003.iso",
+    ..PLAIN
 };
 const STATUS: Page = Page {
     verb: "status",
@@ -176,6 +191,7 @@ const CHECK: Page = Page {
 coldcut check /dev/sr0
 coldcut check /dev/sr0 --count 3
 coldcut check --max-check-age 1y --dry-run",
+    ..PLAIN
 };
 const DRILL: Page = Page {
     verb: "drill",
@@ -195,6 +211,7 @@ const COPY: Page = Page {
     examples: "\
 coldcut copy 3 /dev/sr0
 coldcut copy 1-4,7 /dev/sr0 --from /srv/shelf",
+    ..PLAIN
 };
 const MIGRATE: Page = Page {
     verb: "migrate",
@@ -256,28 +273,28 @@ const SERVE: Page = Page {
     examples: "\
 coldcut serve
 coldcut serve --listen 127.0.0.1:7733",
-    ..PLAIN
+    ..SERVICE
 };
 const OPEN_PAGE: Page = Page {
     verb: "open",
     examples: "\
 coldcut open
 coldcut open --json",
-    ..PLAIN
+    ..SERVICE
 };
 const FOLLOW: Page = Page {
     verb: "follow",
     examples: "\
 coldcut follow
 coldcut follow --json",
-    ..PLAIN
+    ..SERVICE
 };
 const ANSWER: Page = Page {
     verb: "answer",
     examples: "\
 coldcut answer yes
 coldcut answer 3f9a21c4-2 no",
-    ..PLAIN
+    ..SERVICE
 };
 
 /// The page of a verb.
@@ -327,6 +344,9 @@ impl Page {
                 arg.hide(!self.keys.contains(&long.as_str()))
             }
             Some(long) if long == "no-limits" => arg.hide(!self.reads_discs),
+            Some(long) if self.is_about_service && OF_SETS.contains(&long.as_str()) => {
+                arg.hide(true)
+            }
             _ => arg,
         });
         command.after_help(format!("Examples:{examples}"))
