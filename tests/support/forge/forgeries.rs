@@ -190,12 +190,7 @@ pub const FORGERIES: &[Forgery] = &[
         ALL,
         &["catalog.sqlite"],
     ),
-    forgery(
-        "bomb in archive",
-        Make::Changed(|owner, disc| archives(disc).iter().for_each(|path| bomb(owner, path))),
-        ALL,
-        &["archive"],
-    ),
+    forgery("bomb in archive", Make::Changed(bombs), ALL, &["archive"]),
     forgery("rows again and again", Make::Changed(rows_again), ALL, ORDER),
     forgery("1,000 passphrases", Make::Changed(passphrases), &[How::Passphrase], &["passphrase"]),
     // Names and rows.
@@ -356,12 +351,22 @@ fn special_files(owner: &Owner, shelf: &Path) {
 
 /// A stream of 900,000 zeros, so many times, behind what is there: 450 MB in 20 kB.
 fn bomb(owner: &Owner, path: &Path) {
+    swell(owner, path, b"");
+}
+
+/// An empty stream comes first: whoever compressed them, no frame is where INDEX says.
+fn bombs(owner: &Owner, disc: &Path) {
+    let nothing = owner.sandbox.piped("bzip2 -c", b"");
+    archives(disc).iter().for_each(|path| swell(owner, path, &nothing));
+}
+
+fn swell(owner: &Owner, path: &Path, first: &[u8]) {
     let how =
         if path.extension().is_some_and(|found| found == "gpg") { owner.how } else { How::Plain };
     let plain = owner.unpack(path);
     let whole = owner.sandbox.piped("bzip2 -c", &plain);
     let stream = owner.sandbox.piped("head -c 900000 /dev/zero | bzip2 -9c", b"");
-    let content = [whole, stream.repeat(500)].concat();
+    let content = [first, &whole, &stream.repeat(500)].concat();
     fs::write(path, owner.seal(how, &content)).unwrap();
 }
 
