@@ -46,9 +46,10 @@ fn head_is_judged(door: Door, head: &[u8]) {
     };
     pages::fuzzing::queries(&uri);
     api::fuzzing::queries(&uri);
-    let headers = lines.filter_map(|line| header(line, &session)).collect::<Vec<_>>();
     let mut map = HeaderMap::new();
-    headers.into_iter().for_each(|(name, value)| drop(map.append(name, value)));
+    for (name, value) in lines.filter_map(|line| header(line, &session)) {
+        map.append(name, value);
+    }
     let listen = "127.0.0.1:7733".parse().ok();
     let hosts = Hosts::new(listen, Some(7733));
     let judged = judge(door, (&method, uri.path()), &map, &hosts, (&sessions, NOW));
