@@ -36,7 +36,14 @@ impl Device {
         loop {
             let _claim = match self.link.claim() {
                 Ok(claim) => claim,
-                Err(Errno::EBUSY) => return Err(self.busy(self.link.claimant())),
+                Err(Errno::EBUSY) => match self.link.claimant() {
+                    // cdrom_id of udev claims a drive for a moment, too.
+                    Some(by) if by.is_passing() && !deadline.is_over() => {
+                        pause(BETWEEN, &Stop::new())?;
+                        continue;
+                    }
+                    by => return Err(self.busy(by)),
+                },
                 // It was there when it was opened.
                 Err(Errno::ENOENT) => return Err(DeviceError::Gone(self.path().to_owned())),
                 Err(errno) => return Err(self.errno("claim", errno)),
