@@ -17,6 +17,8 @@ struct ScriptedLink {
     eject: Option<bool>,
     claimed: bool,
     user: Option<User>,
+    /// Those that claim it one after the other, before that.
+    passing: Mutex<Vec<User>>,
     told: Arc<Mutex<Vec<String>>>,
 }
 
@@ -60,13 +62,14 @@ impl DriveLink for ScriptedLink {
         Ok(())
     }
     fn claim(&self) -> Result<Option<File>, Errno> {
-        if self.claimed { Err(Errno::EBUSY) } else { Ok(None) }
+        let is_claimed = self.claimed || !self.passing.lock().unwrap().is_empty();
+        if is_claimed { Err(Errno::EBUSY) } else { Ok(None) }
     }
     fn user(&self) -> Option<User> {
         self.user.clone()
     }
     fn claimant(&self) -> Option<User> {
-        self.user.clone()
+        self.passing.lock().unwrap().pop().or_else(|| self.user.clone())
     }
     fn can_close_tray(&self) -> bool {
         !self.no_motor
@@ -237,6 +240,14 @@ fn a_drive_that_another_program_uses_is_sent_nothing() {
         }
         assert_eq!(*told.lock().unwrap(), Vec::<String>::new());
     }
+}
+
+/// cdrom_id opens a drive with O_EXCL while it looks at it.
+#[test]
+fn a_drive_that_udev_claims_for_a_moment_is_waited_for() {
+    let udev = User::Program { name: "cdrom_id".into(), process: 7 };
+    let script = ScriptedLink { passing: Mutex::new(vec![udev]), ..ScriptedLink::default() };
+    assert!(device(script).free().is_ok());
 }
 
 #[test]

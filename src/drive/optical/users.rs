@@ -6,8 +6,10 @@ use std::os::linux::fs::MetadataExt;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What opens every drive for a moment, to see what is in it: udev and its helpers, udisks.
-const PASSING: [&str; 5] = ["(udev-worker)", "systemd-udevd", "udevd", "cdrom_id", "udisksd"];
+/// What opens every drive for a moment, to see what is in it: udev, the helpers that its rules run for
+/// drives (60-cdrom_id.rules, 60-persistent-storage.rules), udisks.
+const PASSING: [&str; 7] =
+    ["(udev-worker)", "systemd-udevd", "udevd", "cdrom_id", "ata_id", "scsi_id", "udisksd"];
 
 /// Somebody who uses a drive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -177,6 +179,7 @@ mod tests {
     fn udev_passes_and_a_burner_stays() {
         let program = |name: &str| User::Program { name: name.into(), process: 7 };
         assert!(program("(udev-worker)").is_passing() && program("cdrom_id").is_passing());
+        assert!(program("ata_id").is_passing() && program("scsi_id").is_passing());
         assert!(!program("xorriso").is_passing() && !User::Mount("/mnt".into()).is_passing());
     }
 }
