@@ -90,7 +90,7 @@ end_few_and_long() {
 # costs minutes once and saves many more, but for unit tests, which run once. Of debug information,
 # what a backtrace needs.
 export CARGO_PROFILE_DEV_OPT_LEVEL=1 CARGO_PROFILE_DEV_DEBUG=line-tables-only
-unit_tests() { CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo test --locked --lib "$@"; }
+unit_tests() { CARGO_PROFILE_DEV_OPT_LEVEL=0 cargo test --locked --lib; }
 
 tests() {
   local name others=()

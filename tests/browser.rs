@@ -7,21 +7,16 @@ mod support;
 
 use std::fs;
 
+use support::Sandbox;
 use support::browser::Browser;
 use support::service::Service;
 use support::terminal::end;
-use support::{Run, Sandbox};
 
 const PAGES: [&str; 6] = ["/", "/questions", "/safe", "/discs", "/find?q=film", "/log"];
 
-fn link(sandbox: &Sandbox) -> String {
-    let run: Run = sandbox.run(["open"]);
-    run.ok().stdout().trim().to_owned()
-}
-
 /// Lets the browser in.
 fn opens(browser: &Browser, sandbox: &Sandbox) {
-    browser.goes_to(&link(sandbox)).clicks("button");
+    browser.goes_to(&sandbox.link()).clicks("button");
     browser.waits_until("the first page", |page| !page.all("nav").is_empty());
 }
 
@@ -208,7 +203,7 @@ fn a_page_from_elsewhere_gets_nothing() {
     browser.waits_until("a refusal", |page| {
         page.text("main").contains("was not sent by a page of this service")
     });
-    let used = link(&sandbox);
+    let used = sandbox.link();
     browser.goes_to(&used).clicks("button");
     browser.goes_to(&used).clicks("button");
     assert!(browser.text("main").contains("used already"), "{}", browser.text("main"));

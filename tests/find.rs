@@ -119,8 +119,7 @@ fn names_that_are_not_text_are_found_and_listed_and_harm_no_page() {
 fn the_page_finds_without_javascript() {
     let (sandbox, service) = served();
     let browser = Browser::new(false);
-    let link = sandbox.run(["open"]).ok().stdout().trim().to_owned();
-    browser.goes_to(&link).clicks("button");
+    browser.goes_to(&sandbox.link()).clicks("button");
     browser.goes_to(&format!("http://{}/find", service.address));
     let field = browser.all("#q").remove(0);
     assert_eq!(

@@ -54,7 +54,7 @@ fn nothing_is_said_over_tcp_without_a_session() {
 
 /// The cookie that a browser gets for a link, and what it asks for.
 fn let_in(sandbox: &Sandbox, service: &Service) -> String {
-    let link = sandbox.run(["open"]).ok().stdout().trim().to_owned();
+    let link = sandbox.link();
     let link = link.split("link=").nth(1).unwrap().to_owned();
     let (host, body) = (&service.address, format!("link={link}"));
     let answer = service.over_tcp(&format!(

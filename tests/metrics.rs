@@ -6,7 +6,6 @@
 mod support;
 
 use std::fs;
-use std::process::Stdio;
 
 use support::Sandbox;
 use support::terminal::end;
@@ -25,8 +24,7 @@ fn has(text: &str, line: &str) {
 
 #[test]
 fn the_numbers_are_those_of_the_catalog_and_of_the_runs() {
-    let mut sandbox = Sandbox::with_films(2);
-    let service = sandbox.serve();
+    let (sandbox, service) = Sandbox::with_films(2).served();
     let text = metrics(&service);
     has(&text, "coldcut_runs 0");
     assert!(!text.contains("set="), "nothing was backed up yet: {text}");
@@ -54,9 +52,7 @@ fn the_numbers_are_those_of_the_catalog_and_of_the_runs() {
     let shown = sandbox.bash(&format!("date -u -d @{seconds} +%FT%TZ")).stdout();
     assert_eq!(shown.trim(), snapshots[1]["date"]);
 
-    let mut command = sandbox.command(env!("CARGO_BIN_EXE_coldcut"));
-    command.args(["lost", "1", "--wait", "forever"]).stdout(Stdio::null()).stderr(Stdio::null());
-    let mut run = command.spawn().unwrap();
+    let mut run = sandbox.asking(&["lost", "1"]);
     service.events_until(0, |event| event["event"] == "question");
     let text = metrics(&service);
     has(&text, "coldcut_open_questions 1");
@@ -71,8 +67,7 @@ fn the_numbers_are_those_of_the_catalog_and_of_the_runs() {
 
 #[test]
 fn numbers_need_a_session_over_tcp() {
-    let mut sandbox = Sandbox::new();
-    let service = sandbox.serve();
+    let (_sandbox, service) = Sandbox::new().served();
     let request = format!("GET /metrics HTTP/1.0\r\nHost: {}\r\n\r\n", service.address);
     assert_eq!(service.over_tcp(&request).status, 401);
 }

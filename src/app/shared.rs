@@ -143,8 +143,8 @@ impl App {
         self.screen.clone()
     }
 
-    /// The last words of a run: what went wrong, if other messages
-    /// followed it, and how much was not done.
+    /// The last words of a run: what went wrong, if other messages followed it, and how much was not
+    /// done.
     pub fn last_words(&self, count: Option<String>) -> String {
         self.reporter.last_words(count)
     }

@@ -11,6 +11,7 @@ use crate::port::clock::Moment;
 use crate::port::stop::Stop;
 use crate::ui::pace::duration;
 
+use super::choice::choice_word;
 use super::client::{self, ClientError};
 use super::place::HubPlace;
 
@@ -144,7 +145,7 @@ fn event_words(event: &Value) -> Option<String> {
         "insert-over" => format!("{}: no longer waiting for a disc", text(event, "drive")),
         "question" => question_words(event),
         "answer" if event["answer"].is_null() => "not answered".to_owned(),
-        "answer" => format!("answered: {}", word(&event["answer"])),
+        "answer" => format!("answered: {}", choice_word(&event["answer"])),
         "note" => text(event, "text"),
         "trouble" => format!("{}: {}", text(event, "thing"), text(event, "what")),
         "disc" => format!("disc {} is {}", event["disc"], text(event, "state")),
@@ -159,16 +160,11 @@ fn question_words(event: &Value) -> String {
         Some(id) => id.to_owned(),
         None => format!("{}-{}", text(event, "run"), event["question"]),
     };
-    let choices: Vec<String> = list(&event["choices"]).map(word).collect();
+    let choices: Vec<String> = list(&event["choices"]).map(choice_word).collect();
     match event["terminal_only"] == true {
         true => format!("{} (asked at its terminal)", text(event, "text")),
         false => format!("{} [{}] (question {id})", text(event, "text"), choices.join("/")),
     }
-}
-
-/// A word, or a copy's number.
-fn word(choice: &Value) -> String {
-    choice.as_str().map_or_else(|| choice.to_string(), str::to_owned)
 }
 
 fn run_words(event: &Value) -> String {

@@ -19,17 +19,22 @@ impl Digest {
         if text.len() != 64 {
             return None;
         }
-        let mut bytes = [0; 32];
-        for (byte, pair) in bytes.iter_mut().zip(text.chunks(2)) {
-            *byte = hex_value(pair[0])? << 4 | hex_value(pair[1])?;
-        }
-        Some(Digest(bytes))
+        Digest::from_slice(&hex_bytes(text)?)
     }
 
     /// Takes a digest out of a slice; `None` if it is not 32 bytes long.
     pub fn from_slice(bytes: &[u8]) -> Option<Digest> {
         bytes.try_into().ok().map(Digest)
     }
+}
+
+/// `61ff` as two bytes; `None` for anything but pairs of hexadecimal digits.
+pub fn hex_bytes(text: &[u8]) -> Option<Vec<u8>> {
+    let pair = |pair: &[u8]| match pair {
+        [high, low] => Some(hex_value(*high)? << 4 | hex_value(*low)?),
+        _ => None,
+    };
+    text.chunks(2).map(pair).collect()
 }
 
 fn hex_value(digit: u8) -> Option<u8> {

@@ -74,7 +74,7 @@ pub const ORDERS: [LevelOrder; 7] = [
     (
         "hub",
         &[
-            ("what both sides know", &["hello", "place"]),
+            ("what both sides know", &["choice", "hello", "place"]),
             ("a run that reports, and who asks", &["client", "desk", "follow", "outbox"]),
             ("all of that together", &["operator", "report"]),
             ("the service", &["server"]),

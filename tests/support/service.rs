@@ -47,6 +47,11 @@ impl Sandbox {
         (self, service)
     }
 
+    /// The way into the service's page, once.
+    pub fn link(&self) -> String {
+        self.run(["open"]).ok().stdout().trim().to_owned()
+    }
+
     /// A run without a terminal that waits for an answer as long as it takes.
     pub fn asking(&self, words: &[&str]) -> Child {
         let mut command = self.command(env!("CARGO_BIN_EXE_coldcut"));

@@ -31,6 +31,7 @@ use crate::ui::json::discs::DiscObject;
 use crate::ui::json::sets::SetObject;
 use crate::ui::json::snapshots::{PathObject, SnapshotObject};
 use crate::ui::json::status::SetStatusObject;
+use crate::ui::json::words::word_of;
 use crate::ui::table::Object;
 
 use super::query::{disc_line, rel_path, snapshot_line};
@@ -140,19 +141,24 @@ struct CatalogAnswers {
 }
 
 impl CatalogAnswers {
-    /// The named set, or all; none where nothing was backed up yet.
+    /// None where nothing was backed up yet.
+    fn names(&self) -> Result<Vec<SetName>, ViewError> {
+        match self.catalog.exists() {
+            true => Query::sets(&self.catalog).map_err(failed),
+            false => Ok(Vec::new()),
+        }
+    }
+
+    /// The named set, or all.
     fn queries(&self, set: Option<&str>) -> Result<Vec<Query>, ViewError> {
         let names = match set {
             Some(name) => vec![self.known(set_name(name)?)?],
-            None if !self.catalog.exists() => Vec::new(),
-            None => Query::sets(&self.catalog).map_err(failed)?,
+            None => self.names()?,
         };
         let open = |name: &SetName| Query::open(&self.catalog, Some(name)).map_err(failed);
         names.iter().map(open).collect()
     }
-}
 
-impl CatalogAnswers {
     /// A catalog that is not there yet has no sets.
     fn known<T>(&self, asked: T) -> Result<T, ViewError> {
         match self.catalog.exists() {
@@ -160,43 +166,39 @@ impl CatalogAnswers {
             false => Err(ViewError::NotThere("nothing has been backed up yet".to_owned())),
         }
     }
+
+    /// All sets, judged by these limits.
+    fn glances(
+        &self,
+        limits: &dyn Fn(&SetName) -> StatusLimits,
+        now: Moment,
+    ) -> Result<Vec<SetGlance>, ViewError> {
+        match self.catalog.exists() {
+            true => glance(&self.catalog, &self.staging, None, limits, now).map_err(failed),
+            false => Ok(Vec::new()),
+        }
+    }
 }
 
 impl CatalogView for CatalogAnswers {
     fn sets(&self) -> Result<Vec<SetObject>, ViewError> {
-        if !self.catalog.exists() {
-            return Ok(Vec::new());
-        }
-        let any = |_: &SetName| StatusLimits::default();
-        let sets = glance(&self.catalog, &self.staging, None, &any, Moment::now());
-        Ok(sets.map_err(failed)?.iter().map(|glance| set::line(glance).object()).collect())
+        let sets = self.glances(&|_| StatusLimits::default(), Moment::now())?;
+        Ok(sets.iter().map(|glance| set::line(glance).object()).collect())
     }
 
     fn set_names(&self) -> Result<Vec<String>, ViewError> {
-        if !self.catalog.exists() {
-            return Ok(Vec::new());
-        }
-        let names = Query::sets(&self.catalog).map_err(failed)?;
-        Ok(names.iter().map(SetName::to_string).collect())
+        Ok(self.names()?.iter().map(SetName::to_string).collect())
     }
 
     fn status(&self) -> Result<Vec<SetStatusObject>, ViewError> {
-        if !self.catalog.exists() {
-            return Ok(Vec::new());
-        }
         let now = Moment::now();
-        let limits = |set: &SetName| self.limits.of(set);
-        let sets = glance(&self.catalog, &self.staging, None, &limits, now).map_err(failed)?;
+        let sets = self.glances(&|set| self.limits.of(set), now)?;
         Ok(sets.into_iter().map(|glance| status::status_line(glance, now).object()).collect())
     }
 
     fn numbers(&self) -> Result<Vec<SetNumbers>, ViewError> {
-        if !self.catalog.exists() {
-            return Ok(Vec::new());
-        }
-        let limits = |set: &SetName| self.limits.of(set);
-        let sets = glance(&self.catalog, &self.staging, None, &limits, Moment::now());
-        Ok(sets.map_err(failed)?.into_iter().map(numbers_of).collect())
+        let sets = self.glances(&|set| self.limits.of(set), Moment::now())?;
+        Ok(sets.into_iter().map(numbers_of).collect())
     }
 
     fn discs(&self, set: Option<&str>) -> Result<Vec<DiscObject>, ViewError> {
@@ -267,9 +269,9 @@ fn numbers_of(glance: SetGlance) -> SetNumbers {
     };
     for disc in discs {
         let disc = disc_line(&set.facts.name, disc).object();
-        *numbers.discs.entry(word(&disc.state)).or_default() += 1;
+        *numbers.discs.entry(word_of(&disc.state)).or_default() += 1;
         for copy in disc.media {
-            *numbers.copies.entry(word(&copy.state)).or_default() += 1;
+            *numbers.copies.entry(word_of(&copy.state)).or_default() += 1;
         }
     }
     numbers
@@ -280,12 +282,6 @@ fn tally<'a>(tallies: impl IntoIterator<Item = &'a FileTally>) -> Tally {
         files: all.files + one.files,
         bytes: all.bytes + one.bytes.0,
     })
-}
-
-/// As programs read it.
-fn word(state: &impl serde::Serialize) -> String {
-    let word = serde_json::to_value(state).unwrap_or_default();
-    word.as_str().unwrap_or_default().to_owned()
 }
 
 fn discs_of(query: &Query) -> Result<Vec<DiscObject>, ViewError> {

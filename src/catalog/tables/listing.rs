@@ -131,22 +131,21 @@ impl Catalog {
         Ok(all)
     }
 
-    /// Gives each state that a path was ever in to `each`, if `wanted` likes the path: in walk order,
-    /// those of one path by age, one at a time. An error of either ends the listing. While others write,
+    /// Gives each state that a path was ever in to `each`, with what `wanted` says of it, and none of
+    /// those of which it says nothing: in walk order, those of one path by age, one at a time. An error of
+    /// either ends the listing. While others write,
     /// only [`at_one_moment`](Self::at_one_moment): archives that came later are not known.
-    pub fn each_state<E: From<CatalogError>>(
+    pub fn each_state<T, E: From<CatalogError>>(
         &self,
         set: SetId,
-        mut wanted: impl FnMut(&RelPath, Kind, Life) -> Result<bool, E>,
-        mut each: impl FnMut(CatalogRow) -> Result<(), E>,
+        mut wanted: impl FnMut(&RelPath, Kind, Life) -> Result<Option<T>, E>,
+        mut each: impl FnMut(CatalogRow, T) -> Result<(), E>,
     ) -> Result<(), E> {
         self.walk(set, RowScope::All, |places, path, raw| {
-            if !wanted(&path, raw.kind, life(&raw))? {
-                return Ok(());
-            }
+            let Some(said) = wanted(&path, raw.kind, life(&raw))? else { return Ok(()) };
             let place = places.of(&self.conn, &path, &raw);
             let place = place.map_err(|fault| self.in_listing(fault))?;
-            each(listed(path, raw, place))
+            each(listed(path, raw, place), said)
         })
     }
 
@@ -330,15 +329,15 @@ mod tests {
         let reader = Catalog::open(&bench.file(), Access::Read).unwrap();
         let (set, mut seen) = (bench.set, Vec::new());
         let listed = reader.at_one_moment(|| {
-            reader.each_state::<CatalogError>(
+            reader.each_state::<(), CatalogError>(
                 set,
                 |path, _, _| {
                     if *path == p("a") {
                         bench.store(&[whole("d/c", 3, 3)]);
                     }
-                    Ok(true)
+                    Ok(Some(()))
                 },
-                |found| {
+                |found, ()| {
                     seen.push(found.row.path.to_string());
                     Ok(())
                 },

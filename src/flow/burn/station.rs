@@ -10,11 +10,10 @@ use crate::drive::burning::{BurnError, Burned, burn};
 use crate::drive::{Blank, BurnJob, DiscReader, Drive, DriveError, Pile};
 use crate::format::volume::{image_name, volume_id};
 use crate::model::{Carrier, DiscIdentity, DiscNo, Strain};
-use crate::port::cause::Cause;
 use crate::port::disc_count::DiscCount;
 use crate::port::event::{Activity, Trouble};
 use crate::port::monitor::NewTask;
-use crate::port::notice::{BurnNotice, CatalogNotice, DriveNotice};
+use crate::port::notice::{BurnNotice, CatalogNotice};
 use crate::verify::{FileFault, Proof, Verdict, damaged};
 
 use crate::flow::base::unfulfilled::Unfulfilled;
@@ -23,7 +22,7 @@ use crate::flow::burn::records::{BurnOrder, CopyStep, OwnCatalog, Records, Share
 use crate::flow::burn::recovery_groups::Grouping;
 use crate::flow::drill::refuse_unreadable;
 use crate::flow::library::insertion::{
-    give_back, is_served, put_away, reject, when_free, while_it_comes_back, with_medium,
+    give_back, is_served, note_left, put_away, reject, when_free, while_it_comes_back, with_medium,
 };
 use crate::flow::library::shelves::{file_id, file_of};
 use crate::flow::staging::area::{Staging, label};
@@ -408,8 +407,7 @@ impl BurnAttempt<'_> {
     fn give_back_safe(&mut self) -> Result<(), FlowError> {
         match give_back(self.drives.reader(), self.context) {
             Err(FlowError::Drive(error)) if !matches!(error, DriveError::Stopped(_)) => {
-                let why = Cause::of(error);
-                self.context.monitor.note(DriveNotice::DiscLeftInDrive { why }.into());
+                note_left(error, self.context);
                 Ok(())
             }
             done => done,

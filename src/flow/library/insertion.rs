@@ -165,12 +165,15 @@ pub fn give_back(drive: &mut dyn Drive, context: Context) -> Result<(), FlowErro
 pub fn put_away(drive: &mut dyn Drive, pile: Pile, context: Context) -> Result<(), FlowError> {
     let Some(slot) = drive.slot() else { return Ok(()) };
     match slot.put_away(pile) {
-        Err(error) if error.is_in_use() => {
-            context.monitor.note(DriveNotice::DiscLeftInDrive { why: Cause::of(error) }.into());
-        }
+        Err(error) if error.is_in_use() => note_left(error, context),
         done => note_rejected(done?, pile, context),
     }
     Ok(())
+}
+
+/// A disc that is done with stays in the drive.
+pub fn note_left(why: DriveError, context: Context) {
+    context.monitor.note(DriveNotice::DiscLeftInDrive { why: Cause::of(why) }.into());
 }
 
 /// The medium with this disc proved bad: a machine puts it away, all other drives deal with it
@@ -184,8 +187,7 @@ pub fn reject(
         true => put_away(drive, Pile::Bad, context),
         false => match drive.reject(label) {
             Err(error) if error.is_in_use() => {
-                let why = Cause::of(error);
-                context.monitor.note(DriveNotice::DiscLeftInDrive { why }.into());
+                note_left(error, context);
                 Ok(())
             }
             done => Ok(done?),

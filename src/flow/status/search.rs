@@ -53,12 +53,13 @@ impl Query {
             self.catalog().each_state(
                 self.set_id(),
                 |path, kind, life| match is_wanted() {
-                    true => Ok(pattern.matches(path, kind == Kind::Dir)
-                        && having(life, &snapshots).is_some()),
+                    true if pattern.matches(path, kind == Kind::Dir) => {
+                        Ok(having(life, &snapshots))
+                    }
+                    true => Ok(None),
                     false => Err(Halt::Enough),
                 },
-                |CatalogRow { row, life, .. }| {
-                    let Some((first, last)) = having(life, &snapshots) else { return Ok(()) };
+                |CatalogRow { row, .. }, (first, last)| {
                     if states.len() == most {
                         return Err(Halt::Enough);
                     }

@@ -15,7 +15,9 @@ use hyper::body::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
+use crate::hub::choice::choice_word;
 use crate::hub::client::PATIENCE;
+use crate::model::digest::hex_bytes;
 use crate::port::clock::Moment;
 
 use super::access::Caller;
@@ -135,7 +137,7 @@ pub async fn pass_on(hub: &Hub, id: &str, word: &str) -> Result<(), (u16, &'stat
         Refusal::Gone => (503, "the run that asked no longer listens"),
     })?;
     match tokio::time::timeout(TAKING, taken).await {
-        Ok(Ok(counted)) if as_word(&counted) == word => Ok(()),
+        Ok(Ok(counted)) if choice_word(&counted) == word => Ok(()),
         Ok(Ok(_)) => Err((409, "somebody else answered first")),
         Ok(Err(_)) => Err((503, "the run that asked no longer listens")),
         Err(_) => Err((504, "the run has not confirmed the answer yet; it may still take it")),
@@ -143,10 +145,6 @@ pub async fn pass_on(hub: &Hub, id: &str, word: &str) -> Result<(), (u16, &'stat
 }
 
 /// A copy's number is a number.
-fn as_word(answer: &Value) -> String {
-    answer.as_str().map_or_else(|| answer.to_string(), str::to_owned)
-}
-
 /// For a browser of whoever may use the socket.
 async fn new_link(State(hub): Shared, Extension(caller): Extension<Caller>) -> Response {
     if !matches!(caller, Caller::Program) {
@@ -207,7 +205,7 @@ async fn list(State(hub): Shared, asked: Result<Query<Listed>, QueryRejection>) 
     let Ok(Query(Listed { set, path, path_bytes, snapshot })) = asked else {
         return refusal(400, "`set`, `path`, `path_bytes` and `snapshot` are understood");
     };
-    let path = match path_bytes.as_deref().map(hex_bytes) {
+    let path = match path_bytes.map(|text| hex_bytes(text.as_bytes())) {
         Some(None) => return refusal(400, "`path_bytes` is a path in hexadecimal"),
         Some(Some(bytes)) => bytes,
         None => path.unwrap_or_default().into_bytes(),
@@ -222,16 +220,6 @@ async fn list(State(hub): Shared, asked: Result<Query<Listed>, QueryRejection>) 
         Ok((paths, has_more)) => bounded(object(200, &paths), has_more),
         Err(error) => refused(&error),
     }
-}
-
-/// `61ff`, as `docs/json.md` writes bytes that are not text.
-fn hex_bytes(text: &str) -> Option<Vec<u8>> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let pair = |pair: &[u8]| match pair {
-        [high, low] => Some((digit(*high)? << 4) | digit(*low)?),
-        _ => None,
-    };
-    text.as_bytes().chunks(2).map(pair).collect()
 }
 
 #[derive(Deserialize)]
@@ -274,7 +262,8 @@ fn refused(error: &ViewError) -> Response {
 /// What the fuzzers ask.
 #[cfg(feature = "fuzzing")]
 pub mod fuzzing {
-    use super::{After, Listed, OfSet, Sought, hex_bytes};
+    use super::{After, Listed, OfSet, Sought};
+    use crate::model::digest::hex_bytes;
     use axum::extract::Query;
     use axum::http::Uri;
 
@@ -288,7 +277,7 @@ pub mod fuzzing {
     }
 
     pub fn bytes(text: &str) {
-        if let Some(bytes) = hex_bytes(text) {
+        if let Some(bytes) = hex_bytes(text.as_bytes()) {
             let again: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(again, text.to_ascii_lowercase());
         }

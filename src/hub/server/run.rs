@@ -8,6 +8,7 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::{mpsc, oneshot};
 
+use crate::hub::choice::choice_word;
 use crate::hub::hello::Hello;
 use crate::port::clock::Moment;
 use crate::ui::pace::RateWindow;
@@ -119,7 +120,7 @@ pub struct TaskView {
 impl AskedQuestion {
     fn choices(&self) -> impl Iterator<Item = String> {
         let choices = self.object["choices"].as_array().into_iter().flatten();
-        choices.map(|choice| choice.as_str().map_or_else(|| choice.to_string(), str::to_owned))
+        choices.map(choice_word)
     }
 }
 

@@ -6,6 +6,12 @@ use crate::catalog::{CopyState, DiscState, Fate, Finding};
 use crate::model::Against;
 use crate::model::disc::Encryption;
 
+/// As programs read it; empty of what is no word.
+pub fn word_of(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).unwrap_or_default();
+    value.as_str().unwrap_or_default().to_owned()
+}
+
 /// How far a disc has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]

@@ -60,6 +60,11 @@ pub fn is_long() -> bool {
     std::env::var("LAB_LONG").is_ok_and(|word| word == "yes")
 }
 
+/// Lines with these words.
+pub fn count(lines: &[String], words: &str) -> usize {
+    lines.iter().filter(|line| line.contains(words)).count()
+}
+
 /// Waits for something that must come.
 pub fn until(what: &str, mut come: impl FnMut() -> bool) {
     let end = Instant::now() + PATIENCE;
@@ -383,7 +388,7 @@ impl FinishedProgram {
     }
 
     pub fn count(&self, words: &str) -> usize {
-        self.lines.iter().filter(|line| line.contains(words)).count()
+        count(&self.lines, words)
     }
 
     pub fn has(&self, words: &str) -> bool {

@@ -40,8 +40,7 @@ fn asked(run: &RunningProgram, node: &str, given: &[usize]) -> Option<usize> {
     (!given.contains(&number)).then_some(number)
 }
 
-/// Inserts what these drives ask for, until the run ends.
-/// Gives the drives that got one.
+/// Inserts what these drives ask for, until the run ends; gives the drives that got one.
 fn hands_insert<'a>(
     lab: &Lab,
     run: &RunningProgram,

@@ -35,15 +35,7 @@ pub async fn page(State(hub): State<Arc<Hub>>, Query(chosen): Query<Chosen>) -> 
         h1 { "Discs" }
         @if sets.len() > 1 {
             form.filter method="get" action="/discs" {
-                label for="set" { "Set" }
-                select #set name="set" {
-                    option value="" { "all" }
-                    @for one in &sets {
-                        option value=(one) selected[Some(one) == set.as_ref()] {
-                            (shown::text(one))
-                        }
-                    }
-                }
+                (layout::set_choice(&sets, set.as_deref()))
                 button { "Show" }
             }
         }

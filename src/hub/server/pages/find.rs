@@ -73,17 +73,7 @@ pub(super) fn form(sets: &[String], words: &str, set: Option<&str>) -> Markup {
             label for="q" { "Name" }
             input #q type="search" name="q" value=(words) maxlength="255"
                 autocapitalize="none" autocorrect="off" spellcheck="false";
-            @if sets.len() > 1 {
-                label for="set" { "Set" }
-                select #set name="set" {
-                    option value="" { "all" }
-                    @for one in sets {
-                        option value=(one) selected[Some(one.as_str()) == set] {
-                            (shown::text(one))
-                        }
-                    }
-                }
-            }
+            @if sets.len() > 1 { (layout::set_choice(sets, set)) }
             button { "Find" }
         }
     }

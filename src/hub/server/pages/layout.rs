@@ -10,6 +10,8 @@ use crate::hub::server::access::Caller;
 use crate::hub::server::shared::Hub;
 use crate::hub::server::view::ViewError;
 
+use super::shown;
+
 /// A page that the navigation leads to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Tab {
@@ -116,5 +118,18 @@ pub fn csrf(caller: &Caller) -> Markup {
             input type="hidden" name="csrf" value=(session.csrf());
         },
         Caller::Program | Caller::Stranger => html! {},
+    }
+}
+
+/// A field of a form for one set, or all.
+pub fn set_choice(sets: &[String], chosen: Option<&str>) -> Markup {
+    html! {
+        label for="set" { "Set" }
+        select #set name="set" {
+            option value="" { "all" }
+            @for one in sets {
+                option value=(one) selected[Some(one.as_str()) == chosen] { (shown::text(one)) }
+            }
+        }
     }
 }

@@ -10,6 +10,7 @@ use maud::{Markup, html};
 use serde::Deserialize;
 use serde_json::Value;
 
+use crate::hub::choice::choice_word;
 use crate::hub::server::access::Caller;
 use crate::hub::server::api::pass_on;
 use crate::hub::server::run::RunView;
@@ -78,17 +79,13 @@ fn question(asked: &Value, caller: &Caller) -> Markup {
                     form.choices method="post" action={ "/questions/" (id) } {
                         (csrf(caller))
                         @for choice in choices {
-                            button name="answer" value=(word(choice)) { (label(choice)) }
+                            button name="answer" value=(choice_word(choice)) { (label(choice)) }
                         }
                     }
                 }
             }
         }
     }
-}
-
-fn word(choice: &Value) -> String {
-    choice.as_str().map_or_else(|| choice.to_string(), str::to_owned)
 }
 
 fn label(choice: &Value) -> String {

@@ -9,6 +9,7 @@ use maud::{Markup, html};
 use crate::hub::server::shared::Hub;
 use crate::model::plural;
 use crate::ui::json::status::{SetStatusObject, UnreadableObject};
+use crate::ui::json::words::word_of;
 
 use super::layout::{self, Tab};
 use super::shown;
@@ -106,8 +107,7 @@ fn fact(name: &str, value: &str) -> Markup {
 
 /// As programs read it.
 pub fn word(value: &impl serde::Serialize) -> String {
-    let value = serde_json::to_value(value).unwrap_or_default();
-    shown::text(value.as_str().unwrap_or_default())
+    shown::text(&word_of(value))
 }
 
 fn unreadable(all: &[UnreadableObject]) -> Markup {
